@@ -1,8 +1,8 @@
 """What kioskd can be told: one frozen dataclass for each thing that can have happened.
 
 Edges, HTTP, signals and the timer all speak in these, and only in these. A fact says what was seen, never what it means or what
-should follow. Ages are seconds before the fact was put into the inbox. Every fact about a browser carries its generation, so that late news of a
-dead browser is never taken for the new one's. Do not subclass these.
+should follow. Ages are seconds before the fact was put into the inbox. Every fact about a browser carries its generation, so
+that late news of a dead browser is never taken for the new one's. Do not subclass these.
 """
 
 from dataclasses import dataclass
@@ -138,7 +138,10 @@ class NavigationEnded:
 
 @dataclass(frozen=True, slots=True)
 class DocumentCommitted:
-    """The main frame shows another document (``document`` is Chromium's loader id). ``url`` is the one asked for; ``error`` marks an error page."""
+    """The main frame shows another document (``document`` is Chromium's loader id).
+
+    ``url`` is the one asked for; ``error`` marks an error page.
+    """
 
     generation: int
     document: str

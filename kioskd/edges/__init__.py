@@ -1,0 +1,1 @@
+"""What touches the world: each room owns one outside thing, reports facts and carries out actions."""

@@ -1,0 +1,1 @@
+"""What translates: bytes and text to frozen data and back. No I/O, no clock."""

@@ -1,0 +1,329 @@
+"""What is done about it: one ladder, and for each verdict the steps that it may take.
+
+Theory of operation
+===================
+
+``CALM → SUSPECT → RELOADED → RESTARTED → REBOOTED``. A fault opens an *incident*; the incident ends after ``PROVEN_S`` of
+health, with the action that cured it. Inside an incident the rung never falls.
+
+Each verdict has its list of steps in ``STEPS``. A step says which rung it stands on, what is done, how long after the
+action before it (the first one: after the fault began), and whether it is *guarded*: a page that can be read is never
+left unless a GET of home, just before, was answered as it was when the page last loaded well. The last step repeats, at
+its own pace, for ever: constant paces, no back-off, no giving up.
+
+- Steps that *climb* raise the floor: later faults of the same incident start no lower. Starting a browser that is gone, and
+  sending the page home, restore what should be there and do not climb; nor does a deploy.
+- A fault that comes back within ``MEMORY_S`` of an incident of its kind starts at the rung that cured that one.
+- After ``RESTARTS`` restarts in one incident the machine is rebooted where the owner allows it; else the page is reloaded
+  every ``LAST_PACE_S``.
+- A server that is down is no reason to restart anything, unless ``during_outage: restart`` asks for it: once per outage.
+
+The picture in ``docs/design.md`` is drawn from ``STEPS``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum, IntEnum
+
+from kioskd.core.actions import Place
+from kioskd.core.policy import Outage, Policy
+from kioskd.core.verdict import Judgement, Verdict
+from kioskd.core.view import PROVEN_S, Life, Site, View, home_good, own_page, site, strain
+
+
+class Rung(IntEnum):
+    """How far this incident has gone."""
+
+    CALM = 0
+    SUSPECT = 1
+    RELOADED = 2
+    RESTARTED = 3
+    REBOOTED = 4
+
+
+class Remedy(Enum):
+    """What a step does. ``orders.py`` turns each into actions."""
+
+    START = "start the browser"
+    OPEN = "open a new page"
+    STOP_LOADING = "stop loading"
+    GO_HOME = "go home"
+    HOLD = "show the holding page"
+    RELOAD = "reload the page"
+    RELOAD_FRESH = "reload the page past its caches"
+    UNHANG = "end the script and reload"
+    KILL_RENDERER = "kill the renderer"
+    RESTART = "restart the browser"
+    RESTART_GENTLY = "restart the browser gracefully"
+    REBOOT = "reboot the machine"
+
+
+#: Restarts in one incident before something else is tried.
+RESTARTS = 3
+
+#: The pace of the last resort: reloads, for ever.
+LAST_PACE_S = 300.0
+
+#: How long the rung that cured the last incident of a kind is remembered.
+MEMORY_S = 600.0
+
+#: A page that went away may come back by itself, or be between two redirects.
+AWAY_S = 2.0
+
+#: Between two reloads of a page whose renderer keeps dying.
+CRASH_PACE_S = 1.0
+
+#: After so many journeys home in one incident that led elsewhere, kioskd waits ``restart_after`` between two, on the holding page.
+JOURNEYS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to do about a verdict."""
+
+    rung: Rung
+    remedy: Remedy
+    after: Callable[[Policy], float]
+    guarded: bool = False
+    climbs: bool = True
+
+
+def _at_once(policy: Policy) -> float:
+    return 0.0
+
+
+def _interval(policy: Policy) -> float:
+    return policy.health.interval
+
+
+def _crash_pace(policy: Policy) -> float:
+    return CRASH_PACE_S
+
+
+def _load_timeout(policy: Policy) -> float:
+    return policy.health.page.load_timeout
+
+
+def _hang_after(policy: Policy) -> float:
+    return policy.health.page.hang_after
+
+
+def _away(policy: Policy) -> float:
+    return AWAY_S
+
+
+def _reload_after(policy: Policy) -> float:
+    return policy.health.websocket.reload_after
+
+
+def _restart_after(policy: Policy) -> float:
+    return policy.health.websocket.restart_after
+
+
+def _reload_to_restart(policy: Policy) -> float:
+    return max(0.0, policy.health.websocket.restart_after - policy.health.websocket.reload_after)
+
+
+def _last_pace(policy: Policy) -> float:
+    return LAST_PACE_S
+
+
+STEPS: dict[Verdict, tuple[Step, ...]] = {
+    Verdict.PAUSED: (),
+    Verdict.NO_BROWSER: (Step(Rung.RESTARTED, Remedy.START, _interval, climbs=False),),
+    Verdict.FROZEN: (Step(Rung.RESTARTED, Remedy.RESTART, _at_once),),
+    Verdict.CRASHED: (
+        Step(Rung.RELOADED, Remedy.RELOAD, _at_once),
+        Step(Rung.RELOADED, Remedy.RELOAD, _crash_pace),
+        Step(Rung.RELOADED, Remedy.RELOAD, _crash_pace),
+        Step(Rung.RESTARTED, Remedy.RESTART, _interval),
+    ),
+    Verdict.LOADING: (Step(Rung.SUSPECT, Remedy.STOP_LOADING, _load_timeout, climbs=False),),
+    Verdict.HUNG: (
+        Step(Rung.RELOADED, Remedy.UNHANG, _at_once, guarded=True),
+        Step(Rung.RELOADED, Remedy.KILL_RENDERER, _at_once, guarded=True),
+        Step(Rung.RESTARTED, Remedy.RESTART, _interval, guarded=True),
+    ),
+    Verdict.AWAY: (Step(Rung.SUSPECT, Remedy.GO_HOME, _away, climbs=False),),
+    Verdict.UNREADABLE: (Step(Rung.SUSPECT, Remedy.GO_HOME, _at_once, climbs=False),),
+    Verdict.TOO_BIG: (Step(Rung.RESTARTED, Remedy.RESTART_GENTLY, _at_once, guarded=True),),
+    Verdict.STALE: (Step(Rung.RELOADED, Remedy.RELOAD_FRESH, _at_once, guarded=True, climbs=False),),
+    Verdict.BLANK: (Step(Rung.RELOADED, Remedy.RELOAD, _at_once, guarded=True),),
+    Verdict.STUCK: (
+        Step(Rung.RELOADED, Remedy.RELOAD, _reload_after, guarded=True),
+        Step(Rung.RESTARTED, Remedy.RESTART, _reload_to_restart, guarded=True),
+        Step(Rung.RESTARTED, Remedy.RESTART, _restart_after, guarded=True),
+    ),
+    Verdict.SERVER_DOWN: (Step(Rung.RESTARTED, Remedy.RESTART, _restart_after),),
+    Verdict.HEALTHY: (),
+}
+
+#: What takes the place of a restart when an incident has had its share of them.
+LAST_RESORT = Step(Rung.RESTARTED, Remedy.RELOAD, _last_pace, guarded=True)
+REBOOT = Step(Rung.REBOOTED, Remedy.REBOOT, _restart_after, guarded=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One stretch of trouble, from the first sign to ``PROVEN_S`` of health."""
+
+    verdict: Verdict  # the first one
+    since: float
+    rung: Rung = Rung.SUSPECT
+    floor: Rung = Rung.SUSPECT
+    acted_at: float | None = None
+    last: tuple[Verdict, Remedy] | None = None
+    taken: tuple[tuple[Verdict, int], ...] = ()  # steps taken, by verdict
+    restarts: int = 0
+    journeys: int = 0
+    outage_restarts: int = 0
+    needs_person: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """Where the ladder stands."""
+
+    incident: Incident | None = None
+    well_since: float | None = None
+    cured: tuple[tuple[Verdict, Rung, float], ...] = ()  # the last incident of each kind: rung, when it ended
+
+    @property
+    def rung(self) -> Rung:
+        """The rung to show."""
+        return self.incident.rung if self.incident else Rung.CALM
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The next step and when it is due, if nothing changes."""
+
+    step: Step
+    remedy: Remedy
+    due: float
+
+
+def climb(ladder: Ladder, judgement: Judgement, view: View, now: float) -> Ladder:
+    """Return the ladder after a verdict: incidents begin and end here."""
+    verdict = judgement.verdict
+    if verdict is Verdict.PAUSED:
+        return replace(ladder, well_since=None)
+    if verdict is not Verdict.HEALTHY:
+        incident = ladder.incident or Incident(verdict, min(judgement.since, now))
+        return replace(ladder, incident=incident, well_since=None)
+    if ladder.incident is None or not _well(view):
+        return replace(ladder, well_since=None)
+    since = now if ladder.well_since is None else ladder.well_since
+    if now - since < PROVEN_S:
+        return replace(ladder, well_since=since)
+    return Ladder(cured=_remember(ladder.cured, ladder.incident, now))
+
+
+def _well(view: View) -> bool:
+    """Healthy on evidence: the page has answered since it loaded, and its connection is proven where one is expected."""
+    page = view.page
+    return page.report is not None and page.report.ready and view.link.dead_since is None and page.blank_since is None
+
+
+def _remember(cured: tuple[tuple[Verdict, Rung, float], ...], incident: Incident, now: float) -> tuple[tuple[Verdict, Rung, float], ...]:
+    if incident.last is None:
+        return cured
+    verdict = incident.last[0]
+    return (*(item for item in cured if item[0] is not verdict), (verdict, incident.floor, now))
+
+
+def plan(ladder: Ladder, judgement: Judgement, view: View, now: float, policy: Policy) -> Plan | None:
+    """Return the next step for the verdict, or None where there is nothing to do."""
+    incident = ladder.incident
+    steps = STEPS[judgement.verdict]
+    if incident is None or not steps:
+        return None
+    match judgement.verdict:
+        case Verdict.NO_BROWSER:
+            return _restore(incident, judgement, view, policy)
+        case Verdict.AWAY | Verdict.UNREADABLE:
+            return _journey(incident, judgement, view, now, policy)
+        case Verdict.SERVER_DOWN if policy.health.websocket.during_outage is not Outage.RESTART or incident.outage_restarts:
+            return None
+    step = _next(ladder, incident, judgement.verdict, view, policy)
+    first = step if step is REBOOT else steps[0]
+    due = judgement.since + first.after(policy) * strain(view, now)
+    if incident.acted_at is not None:
+        due = max(due, incident.acted_at + step.after(policy))
+    return Plan(step, step.remedy, due)
+
+
+def _next(ladder: Ladder, incident: Incident, verdict: Verdict, view: View, policy: Policy) -> Step:
+    steps = STEPS[verdict]
+    floor = max([incident.floor, *(rung for kind, rung, ended in ladder.cured if kind is verdict and incident.since - ended < MEMORY_S)])
+    index = min(dict(incident.taken).get(verdict, 0), len(steps) - 1)
+    while index < len(steps) - 1 and steps[index].rung < floor:
+        index += 1
+    step = steps[index]
+    if step.remedy is not Remedy.RESTART or incident.restarts < RESTARTS or verdict is Verdict.FROZEN:
+        return step
+    if policy.reboot.enabled and view.reboots < policy.reboot.per_boot:
+        return REBOOT
+    return LAST_RESORT
+
+
+def _restore(incident: Incident, judgement: Judgement, view: View, policy: Policy) -> Plan:
+    """There is no browser, or no page in it: at once where the last one had worked, else at the constant pace."""
+    step = STEPS[Verdict.NO_BROWSER][0]
+    lost_page = view.browser.life is Life.UP
+    if lost_page:
+        remedy = Remedy.RESTART if incident.last == (Verdict.NO_BROWSER, Remedy.OPEN) else Remedy.OPEN
+    else:
+        remedy = Remedy.START
+    due = judgement.since
+    if incident.acted_at is not None and (remedy is Remedy.RESTART or not view.browser.proved):
+        due = max(due, incident.acted_at + step.after(policy))
+    return Plan(step, remedy, due)
+
+
+def _journey(incident: Incident, judgement: Judgement, view: View, now: float, policy: Policy) -> Plan | None:
+    """The page is not where it should be: home if home can be shown, else the holding page until it can."""
+    step = STEPS[judgement.verdict][0]
+    due = judgement.since + step.after(policy)
+    if view.goal is not Place.HOME:
+        return Plan(step, Remedy.GO_HOME, _paced(due, incident, policy))
+    good = home_good(view, policy, now)
+    holding = own_page(view.page.url) == Place.HOLDING.value
+    tired = incident.journeys >= JOURNEYS and site(view, policy) is not Site.START
+    if good is None or (not good and holding):
+        return None
+    if not good or (tired and not holding):
+        again = incident.acted_at if incident.last and incident.last[1] is Remedy.HOLD else None
+        return Plan(step, Remedy.HOLD, due if again is None else max(due, again + policy.health.interval))
+    return Plan(step, Remedy.GO_HOME, _paced(due, incident, policy))
+
+
+def _paced(due: float, incident: Incident, policy: Policy) -> float:
+    """Space journeys home: the first at once, then at the constant pace, after ``JOURNEYS`` at the slow one."""
+    if incident.journeys == 0 or incident.acted_at is None:
+        return due
+    pace = policy.health.interval if incident.journeys < JOURNEYS else policy.health.websocket.restart_after
+    return max(due, incident.acted_at + pace)
+
+
+def taken(ladder: Ladder, verdict: Verdict, plan: Plan, now: float) -> Ladder:
+    """Return the ladder after a step has been taken."""
+    incident = ladder.incident
+    if incident is None:
+        raise AssertionError("a step is taken only inside an incident")
+    step, counts = plan.step, dict(incident.taken)
+    counts[verdict] = counts.get(verdict, 0) + 1
+    restart = plan.remedy in (Remedy.RESTART, Remedy.RESTART_GENTLY)
+    incident = replace(
+        incident,
+        rung=max(incident.rung, step.rung),
+        floor=max(incident.floor, step.rung) if step.climbs else incident.floor,
+        acted_at=now,
+        last=(verdict, plan.remedy),
+        taken=tuple(counts.items()),
+        restarts=incident.restarts + restart,
+        journeys=incident.journeys + (plan.remedy is Remedy.GO_HOME),
+        outage_restarts=incident.outage_restarts + (restart and verdict is Verdict.SERVER_DOWN),
+        needs_person=incident.needs_person or step is LAST_RESORT,
+    )
+    return replace(ladder, incident=incident, well_since=None)

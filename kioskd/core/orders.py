@@ -1,0 +1,106 @@
+"""From a step of the ladder to actions: what is ordered, and what the view believes from then on.
+
+At most one action on the browser is under way: ``View.busy`` holds it until ``Done`` or ``Failed`` comes, or until it is
+overdue by so much that the answer itself must have been lost.
+"""
+
+from dataclasses import replace
+
+from kioskd.core.actions import (
+    Action,
+    EndScript,
+    KillRenderer,
+    Navigate,
+    OpenPage,
+    Place,
+    RebootHost,
+    RecordReboot,
+    Reload,
+    SetProfileAside,
+    StartBrowser,
+    Steps,
+    StopBrowser,
+    StopLoading,
+)  # fmt: skip
+from kioskd.core.ladder import Plan, Remedy
+from kioskd.core.observe import browser_starting, loading
+from kioskd.core.policy import Policy
+from kioskd.core.verdict import Verdict
+from kioskd.core.view import View, home_good, shown
+
+#: How fresh the GET of home must be before a readable page is left.
+FRESH_S = 1.0
+
+#: Deaths in a row before the first document, after which the profile is suspected.
+DEATHS = 3
+
+#: An action that is overdue by this much will not be answered any more.
+OVERDUE_S = 10.0
+
+
+def allowed(plan: Plan, view: View, now: float, policy: Policy) -> bool:
+    """Tell whether a due step may be taken now, as far as the server has a say."""
+    if not plan.step.guarded or policy.url is None:
+        return True
+    heard = view.server.home
+    return heard is not None and now - heard.at <= FRESH_S and home_good(view, policy, now) is True
+
+
+def order(view: View, verdict: Verdict, remedy: Remedy, now: float) -> tuple[View, Action]:
+    """Return the action for a remedy, and the view in which it has been ordered."""
+    generation = view.browser.generation
+    match remedy:
+        case Remedy.START:
+            return _start(view, now)
+        case Remedy.RESTART | Remedy.RESTART_GENTLY:
+            view = replace(view, tried=replace(view.tried, big_at=now)) if verdict is Verdict.TOO_BIG else view
+            stop = StopBrowser(generation, polite=remedy is Remedy.RESTART_GENTLY)
+            return _busy(browser_starting(view, generation + 1, now), Steps((stop, StartBrowser(generation + 1))), now)
+        case Remedy.OPEN:
+            return _busy(view, OpenPage(generation), now)
+        case Remedy.GO_HOME:
+            goal = view.goal or Place.WELCOME
+            return _busy(_leaving(view, now), Navigate(generation, goal), now)
+        case Remedy.HOLD:
+            return _busy(_leaving(view, now), Navigate(generation, Place.HOLDING), now)
+        case Remedy.RELOAD:
+            if verdict is Verdict.BLANK:
+                view = replace(view, tried=replace(view.tried, blank=shown(view), blank_at=now))
+            return _busy(_leaving(view, now), Reload(generation), now)
+        case Remedy.RELOAD_FRESH:
+            version = view.deploy.disk.version if view.deploy.disk else None
+            view = replace(view, tried=replace(view.tried, stale=version))
+            return _busy(_leaving(view, now), Reload(generation, fresh=True), now)
+        case Remedy.UNHANG:
+            return _busy(_leaving(view, now), Steps((EndScript(generation), Reload(generation))), now)
+        case Remedy.KILL_RENDERER:
+            return _busy(view, KillRenderer(generation), now)
+        case Remedy.STOP_LOADING:
+            return _busy(view, StopLoading(generation), now)
+        case Remedy.REBOOT:
+            view = replace(view, reboots=view.reboots + 1)
+            return _busy(view, Steps((RecordReboot(view.reboots), RebootHost())), now)
+
+
+def _start(view: View, now: float) -> tuple[View, Action]:
+    start = StartBrowser(view.browser.generation + 1)
+    suspect = view.browser.deaths >= DEATHS
+    view = browser_starting(view, start.generation, now)
+    if not suspect:
+        return _busy(view, start, now)
+    view = replace(view, browser=replace(view.browser, deaths=0))
+    return _busy(view, Steps((SetProfileAside(), start)), now)
+
+
+def _leaving(view: View, now: float) -> View:
+    """A navigation has been ordered: it is pending from now on."""
+    return replace(view, page=loading(view, now))
+
+
+def _busy(view: View, action: Action, now: float) -> tuple[View, Action]:
+    return replace(view, busy=action, busy_since=now), action
+
+
+def overdue(view: View, now: float) -> bool:
+    """Tell whether the action under way should have been answered long ago."""
+    return view.busy is not None and now >= view.busy_since + view.busy.deadline_s + OVERDUE_S

@@ -1,0 +1,215 @@
+"""What is wrong, if anything: ``judge(view, now, policy)``, one pure function over one table read from the top.
+
+Each row answers *since when does it hold*, as things stand: a moment in the past (it holds), in the future (it will, if
+nothing changes: so the kernel knows when to look again), or None. The first row that holds is the verdict. A row that
+needs a datum which is not known does not hold. While the host is starved, every patience counts three times.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from kioskd.core.actions import Place
+from kioskd.core.policy import Policy, Seconds
+from kioskd.core.view import PROVEN_S, Life, Site, View, home_good, own_page, server_up, shown, site, strain
+
+#: A blank page is reloaded at most once per version, and not within this time of the last.
+BLANK_PAUSE_S = 600.0
+
+#: A browser that is too big is restarted at most this often.
+BIG_PAUSE_S = 3600.0
+
+
+class Verdict(Enum):
+    """What the screen is. The order is the table's."""
+
+    PAUSED = "PAUSED"
+    NO_BROWSER = "NO_BROWSER"
+    FROZEN = "FROZEN"
+    CRASHED = "CRASHED"
+    LOADING = "LOADING"
+    HUNG = "HUNG"
+    AWAY = "AWAY"
+    UNREADABLE = "UNREADABLE"
+    TOO_BIG = "TOO_BIG"
+    STALE = "STALE"
+    BLANK = "BLANK"
+    STUCK = "STUCK"
+    SERVER_DOWN = "SERVER_DOWN"
+    HEALTHY = "HEALTHY"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdict, since when it holds, why, and when another one may come without any news."""
+
+    verdict: Verdict
+    since: float
+    why: str
+    look_again: float | None
+
+
+Row = Callable[[View, float, Policy], tuple[float, str] | None]
+
+
+def judge(view: View, now: float, policy: Policy) -> Judgement:
+    """Return the first row of the table that holds."""
+    later: list[float] = []
+    for verdict, row in TABLE.items():
+        held = row(view, now, policy)
+        if held is None:
+            continue
+        since, why = held
+        if since <= now:
+            return Judgement(verdict, since, why, min(later, default=None))
+        later.append(since)
+    raise AssertionError("the last row always holds")
+
+
+# --- the rows -----------------------------------------------------------------------------------
+
+
+def _paused(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
+    if view.paused_until is None:
+        return None
+    return view.paused_since, f"paused for {view.paused_until - view.paused_since:.0f} s"
+
+
+def _no_browser(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
+    if view.browser.life is not Life.UP:
+        return view.browser.since, view.browser.reason
+    if not view.page.present:
+        return view.page.gone_at, "the page closed itself"
+    return None
+
+
+def _frozen(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
+    question = view.browser.question
+    if question is None:
+        return None
+    return question.asked_at + strain(view, now) * policy.health.page.hang_after, "the browser does not answer"
+
+
+def _crashed(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
+    if view.page.crashed_at is None or view.page.navigating_since is not None:
+        return None
+    return view.page.crashed_at, "the page's renderer is gone"
+
+
+def _loading(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
+    if view.page.navigating_since is None:
+        return None
+    return view.page.navigating_since, "waiting for the server's document"
+
+
+def _hung(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
+    question = view.page.question
+    if question is None:
+        return None
+    return question.asked_at + strain(view, now) * policy.health.page.hang_after, "the page does not answer, the browser does"
+
+
+def _away(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
+    if view.page.prompt is not None:
+        return view.page.moved_at, view.page.prompt
+    if site(view, policy) is Site.ELSEWHERE and not view.page.error:
+        return view.page.moved_at, "the page is on another site"
+    return None
+
+
+def _unreadable(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
+    where = site(view, policy)
+    if view.page.committed_at < view.goal_since:
+        return view.goal_since, "another page is wanted"
+    if view.goal is not Place.HOME:
+        wanted = own_page(view.page.url) == (view.goal or Place.WELCOME).value
+        return None if wanted else (view.page.moved_at, "the built-in page is not there")
+    if where in (Site.START, Site.OWN):
+        why = "just started" if where is Site.START else "waiting for the server"
+        return view.page.moved_at, why
+    if view.page.unreadable_since is not None:
+        status = view.page.report.status if view.page.report else None
+        return view.page.unreadable_since, f"the server answered {status}" if status else "an error page"
+    return None
+
+
+def _too_big(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
+    browser, limit = view.browser, policy.memory_limit
+    if limit is None or browser.memory is None or browser.memory_at is None or browser.memory <= limit or browser.big_from_start:
+        return None
+    if view.tried.big_at is not None and now - view.tried.big_at < BIG_PAUSE_S:
+        return None
+    return browser.memory_at, f"the browser holds {browser.memory >> 20} MB, the limit is {limit >> 20} MB"
+
+
+def _stale(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
+    deploy = view.deploy
+    if deploy.disk is None or deploy.disk.version is None or deploy.disk.missing or deploy.touched_at is not None:
+        return None
+    if site(view, policy) is not Site.HOME or view.page.began_unread or deploy.disk.version == shown(view):
+        return None
+    if deploy.disk.version == view.tried.stale:  # once per version: a document that stays old is another fault's matter
+        return None
+    if home_good(view, policy, now) is False:  # asked for just before the reload, and each round until it is up
+        return None
+    return deploy.read_at, "a newer build is on disk"
+
+
+def _blank(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
+    patience = policy.health.page.blank_after
+    if view.page.blank_since is None or not isinstance(patience, float | int):
+        return None
+    version, at = shown(view), view.tried.blank_at
+    if at is not None and (now - at < BLANK_PAUSE_S or version == view.tried.blank):
+        return None
+    return view.page.blank_since + strain(view, now) * Seconds(patience), "nothing can be seen on the page"
+
+
+def _stuck(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
+    page, link = view.page, view.link
+    causes: list[tuple[float, str]] = []
+    if link.dead_since is not None and link.open_since is None and server_up(view, policy, now):
+        how = "has been silent" if link.silent else "is dead"
+        causes.append((link.dead_since, f"the server is up and the page's connection {how}"))
+    if page.text_since is not None:
+        causes.append((page.text_since, f'the page says "{policy.health.page.stuck_text}"'))
+    if page.lifeless_since is not None:
+        causes.append((page.lifeless_since, "the page says that it is not alive"))
+    if not causes or server_up(view, policy, now) is False:
+        return None
+    since, why = min(causes)
+    if view.server.up_since is not None:  # after its return the page gets PROVEN_S to reconnect by itself
+        since = max(since, view.server.up_since + PROVEN_S - policy.health.websocket.reload_after)
+    return since, why
+
+
+def _server_down(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
+    broken = view.link.dead_since is not None or view.page.text_since is not None or view.page.lifeless_since is not None
+    if not broken or view.link.open_since is not None or server_up(view, policy, now) is not False:
+        return None
+    dead = view.link.dead_since
+    down = view.server.down_since
+    return dead if dead is not None else down if down is not None else now, "the server is down; the page stays as it is"
+
+
+def _healthy(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
+    return now, "the page is as it should be"
+
+
+#: The table. Its order is the order of ``Verdict``.
+TABLE: dict[Verdict, Row] = {
+    Verdict.PAUSED: _paused,
+    Verdict.NO_BROWSER: _no_browser,
+    Verdict.FROZEN: _frozen,
+    Verdict.CRASHED: _crashed,
+    Verdict.LOADING: _loading,
+    Verdict.HUNG: _hung,
+    Verdict.AWAY: _away,
+    Verdict.UNREADABLE: _unreadable,
+    Verdict.TOO_BIG: _too_big,
+    Verdict.STALE: _stale,
+    Verdict.BLANK: _blank,
+    Verdict.STUCK: _stuck,
+    Verdict.SERVER_DOWN: _server_down,
+    Verdict.HEALTHY: _healthy,
+}

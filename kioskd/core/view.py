@@ -1,0 +1,263 @@
+"""What is known now, each item with the time of its evidence.
+
+Nothing here decides. ``observe.py`` is the only writer, ``verdict.py`` and ``ladder.py`` are the readers. All times are the
+kernel's monotonic seconds; ``None`` means *not so*, or *not known*.
+"""
+
+import re
+from dataclasses import dataclass, field
+from enum import Enum
+from urllib.parse import urlsplit
+
+from kioskd.core.actions import Action, Place
+from kioskd.core.facts import Answer, Command, DeployRead, PageAnswered, Version
+from kioskd.core.policy import Policy, Word, origin, path
+
+#: How long a connection must be open before it counts, and how long health must last to end an incident.
+PROVEN_S = 10.0
+
+#: kioskd's own pages are data: URLs that name themselves, so that they need no server and no memory.
+_OWN = re.compile(r"data:text/html;charset=utf-8;kioskd=(\w+);")
+
+
+class Life(Enum):
+    """Whether there is a browser."""
+
+    NONE = "none"
+    STARTING = "starting"
+    UP = "up"
+
+
+class Site(Enum):
+    """Where the document is."""
+
+    HOME = "home"  # home's origin, or an allowed one
+    OWN = "own"  # one of kioskd's own pages
+    START = "start"  # the dark page that Chromium opens with
+    ELSEWHERE = "elsewhere"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question that is not answered yet."""
+
+    number: int
+    asked_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class BrowserView:
+    """The browser process."""
+
+    generation: int = 0
+    life: Life = Life.NONE
+    since: float = 0.0
+    reason: str = "not started yet"
+    product: str = ""
+    pid: int | None = None
+    question: Question | None = None
+    proved: bool = False  # a document of ours has loaded in it
+    deaths: int = 0  # in a row, before the first document
+    memory: int | None = None
+    memory_at: float | None = None
+    big_from_start: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PageView:
+    """The page target and its main document."""
+
+    present: bool = False
+    gone_at: float = 0.0
+    crashed_at: float | None = None
+    navigating_since: float | None = None
+    document: str = ""
+    url: str = ""
+    error: bool = False
+    committed_at: float = 0.0
+    question: Question | None = None
+    report: PageAnswered | None = None
+    reported_at: float | None = None
+    asked_at: float = 0.0
+    ask_now: bool = False  # something happened: ask without waiting for the round
+    prompt: str | None = None
+    moved_at: float = 0.0  # since when the document is where it is (site)
+    unreadable_since: float | None = None
+    blank_since: float | None = None
+    text_since: float | None = None  # stuck_text visible
+    lifeless_since: float | None = None  # window.kioskd.alive() said no
+    digest: str | None = None
+    asked_digest: bool = False
+    began_with: Version | None = None  # on disk when this load began
+    began_unread: bool = True  # the disk had not been read at all then
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The page's own connection, as judged."""
+
+    url: str | None = None  # the group that is looked at
+    open_since: float | None = None
+    dead_since: float | None = None  # ends only when one has been open for PROVEN_S
+    asleep: bool = False  # the page closed it on purpose
+    silent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """An answer of the server, and when it came."""
+
+    answer: Answer
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ServerView:
+    """The server, as far as it was asked."""
+
+    socket: Heard | None = None
+    home: Heard | None = None
+    socket_class: Answer | None = None  # the baseline, of this load
+    home_class: Answer | None = None
+    baseline_for: str = ""  # the document the baseline was asked for
+    baselining: tuple[str, ...] = ()  # probes whose next answer is the baseline
+    asked: tuple[tuple[str, float], ...] = ()  # (probe, when), outstanding
+    asked_at: float | None = None  # the last round of probes
+    up_since: float | None = None  # came back after having been seen down
+    down_since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeployView:
+    """The front end on disk."""
+
+    disk: DeployRead | None = None  # None: not read yet
+    read_at: float = 0.0
+    reading: bool = False
+    asked_at: float | None = None
+    touched_at: float | None = None  # a change that has not been read yet
+    first_touched_at: float | None = None
+    known: tuple[Version, ...] = ()  # newest last
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What may be done only so often, and was."""
+
+    stale: Version | None = None  # reloaded for this version
+    blank: Version | None = None  # reloaded because blank, showing this version
+    blank_at: float | None = None
+    big_at: float | None = None  # restarted because too big
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Everything."""
+
+    goal: Place | None = None  # None: no configuration has been seen yet
+    goal_since: float = 0.0
+    mistakes: tuple[str, ...] = ()  # of the newest configuration file, where it was rejected
+    paused_since: float = 0.0
+    paused_until: float | None = None
+    wish: Command | None = None
+    expected: tuple[tuple[str, str], ...] = ()  # (home path, connection URL)
+    gaps: tuple[tuple[str, float], ...] = ()  # (connection URL, longest gap seen)
+    reboots: int = 0
+    browser: BrowserView = field(default_factory=BrowserView)
+    page: PageView = field(default_factory=PageView)
+    link: Link = field(default_factory=Link)
+    server: ServerView = field(default_factory=ServerView)
+    deploy: DeployView = field(default_factory=DeployView)
+    tried: Tried = field(default_factory=Tried)
+    busy: Action | None = None  # the one action on the browser that is under way
+    busy_since: float = 0.0
+    late_at: tuple[float, ...] = ()  # when kioskd's own loop was late
+    questions: int = 0  # asked so far
+    browser_asked_at: float = 0.0
+    memory_asked_at: float = 0.0
+
+
+# --- small readings that several rows share ------------------------------------------------------
+
+
+def own_page(url: str) -> str | None:
+    """Return the name of one of kioskd's own pages ("holding", "start", …), or None."""
+    found = _OWN.match(url)
+    return found.group(1) if found else None
+
+
+def site(view: View, policy: Policy) -> Site:
+    """Return where the main document is."""
+    name = own_page(view.page.url)
+    if name == "start" or view.page.url in ("", "about:blank"):
+        return Site.START
+    if name is not None:
+        return Site.OWN
+    homes = {origin(policy.url or ""), *(origin(url) or url for url in policy.allow)}
+    return Site.HOME if origin(view.page.url) in homes - {""} else Site.ELSEWHERE
+
+
+def same_site(one: str, other: str) -> bool:
+    """Tell whether two URLs are of one site: the same host, or names that share their last two labels."""
+    a, b = (urlsplit(origin(url)).hostname or "" for url in (one, other))
+    if a == b:
+        return bool(a)
+    if a.replace(".", "").isdigit() or ":" in a:  # an address has no parents
+        return False
+    return a.split(".")[-2:] == b.split(".")[-2:] and "." in a
+
+
+def expected_link(view: View, policy: Policy) -> str | None:
+    """Return the connection that home is expected to hold: the configured one, or the one it has been seen to hold."""
+    configured = policy.health.websocket.url
+    if configured is Word.OFF or policy.url is None:
+        return None
+    if isinstance(configured, str):
+        return path(configured)
+    return dict(view.expected).get(path(policy.url))
+
+
+def well_since(view: View, policy: Policy) -> float | None:
+    """Return since when home has been as it should be: its connection open, or, where none is expected, loaded."""
+    page = view.page
+    if site(view, policy) is not Site.HOME or page.report is None or not page.report.ready or page.unreadable_since is not None:
+        return None
+    if expected_link(view, policy) is not None:
+        return view.link.open_since
+    return page.committed_at
+
+
+def server_up(view: View, policy: Policy, now: float) -> bool | None:
+    """Tell whether the server is up, by the answers of the last rounds; None: not known."""
+    if expected_link(view, policy) is None:
+        return home_good(view, policy, now)
+    return _good(view.server.socket, view.server.socket_class, Answer(101), policy, now)
+
+
+def home_good(view: View, policy: Policy, now: float) -> bool | None:
+    """Tell whether home can be shown: it answers as it did when it last loaded well, or else with 2xx HTML of its own origin."""
+    return _good(view.server.home, view.server.home_class, None, policy, now)
+
+
+def _good(heard: Heard | None, baseline: Answer | None, otherwise: Answer | None, policy: Policy, now: float) -> bool | None:
+    if heard is None or now - heard.at > 2 * policy.health.interval + policy.health.timeout:
+        return None
+    answer = heard.answer
+    wanted = baseline or otherwise
+    if wanted is not None:
+        return (answer.status, answer.html, answer.at_home) == (wanted.status, wanted.html, wanted.at_home)
+    return answer.status is not None and 200 <= answer.status < 300 and answer.html and answer.at_home
+
+
+def shown(view: View) -> Version | None:
+    """Return the version on the screen: by the document's digest where it is a known one, else what was on disk when the load began."""
+    page, known = view.page, view.deploy.known
+    if page.digest is None or (page.began_with is not None and page.began_with.digest == page.digest):
+        return page.began_with
+    matching = [version for version in known if version.digest == page.digest]
+    return matching[-1] if matching else page.began_with
+
+
+def strain(view: View, now: float) -> float:
+    """Return what every patience is multiplied by: 3 while the host is starved (own loop late again and again)."""
+    return 3.0 if len([at for at in view.late_at if now - at < 60.0]) >= 2 else 1.0
