@@ -1,0 +1,77 @@
+"""Where log lines go: the journal under systemd, stderr otherwise."""
+
+import logging
+import os
+import re
+import sys
+from typing import TextIO
+
+JOURNAL = "/run/systemd/journal/socket"
+IDENTIFIER = "kioskd"
+_COLOURS = {logging.DEBUG: "2", logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "31;1"}
+_PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))  # syslog's
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def configure(level: int = logging.INFO, stream: TextIO | None = None, journal: str = JOURNAL) -> logging.Handler:
+    """Send everything from ``level`` up to the journal, or to ``stream`` (stderr); return the handler."""
+    stream = stream or sys.stderr
+    handler = (_journal(journal) or _stream(stream, _Priority())) if _under_systemd(stream) else _stream(stream, _Plain(stream.isatty()))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    return handler
+
+
+class _Safe(logging.Formatter):
+    """Shows control characters instead of sending them: a page or a server can put words, but no escapes and no lines, into a log."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", super().format(record))
+        return text.replace("\n", "\n    ")
+
+
+class _Plain(_Safe):
+    """Time, level and message, for a person at a terminal or a file."""
+
+    def __init__(self, colour: bool) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(message)s")
+        self._colour = colour
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        code = _COLOURS.get(record.levelno) if self._colour else None
+        return text.replace(record.levelname, f"\x1b[{code}m{record.levelname}\x1b[0m", 1) if code else text
+
+
+class _Priority(_Safe):
+    """Each line with syslog's priority in front, which systemd reads from a service's stderr."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        priority = next((number for level, number in _PRIORITIES if record.levelno >= level), 7)
+        return "\n".join(f"<{priority}>{line}" for line in super().format(record).split("\n"))
+
+
+def _under_systemd(stream: TextIO) -> bool:
+    """Say whether this very stream leads to the journal; the variable alone may be inherited from far above."""
+    try:
+        found = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
+
+
+def _journal(socket: str) -> logging.Handler | None:
+    try:
+        from systemd.journal import JournalHandler
+    except ImportError:
+        return None
+    if not os.path.exists(socket):
+        return None  # the library would lose every line without a word
+    handler: logging.Handler = JournalHandler(SYSLOG_IDENTIFIER=IDENTIFIER)
+    handler.setFormatter(_Safe("%(message)s"))
+    return handler
+
+
+def _stream(stream: TextIO, formatter: logging.Formatter) -> logging.Handler:
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(formatter)
+    return handler

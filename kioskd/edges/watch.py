@@ -1,0 +1,335 @@
+"""The deploy's files and the configuration file: sees that they change, and reads the deploy. Whether that matters is not known here.
+
+inotify (the watchdog library) tells at once; a look at the few files every ``BACKSTOP_S`` finds what inotify cannot: network
+file systems, exhausted watches, folders replaced further up. Both end in the same comparison of stamps, so neither can be wrong alone.
+"""
+
+import asyncio
+import contextlib
+import fnmatch
+import glob
+import hashlib
+import itertools
+import logging
+import os
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from kioskd.core.actions import ReadDeploy
+from kioskd.core.facts import DeployRead, DeployTouched, Fact, Version
+from kioskd.core.policy import Deploy
+from kioskd.wire.dist import assets, local_paths
+
+log = logging.getLogger(__name__)
+
+BACKSTOP_S = 2.0  # a deploy is to be seen within its settle time plus 3 s, inotify or not
+BURST_S = 0.1  # a build writes hundreds of files at once: one look for so long
+REARM_S = 600.0  # after inotify was refused; trying costs descriptors that others may need
+INDEX_LIMIT = 4 << 20  # bytes; what is larger is no index
+ALSO_LIMIT = 1000  # files; a pattern that matches more is a mistake
+READS = 5  # of an index that is being written; it is touched again anyhow
+CHANGES = frozenset({"created", "modified", "moved", "deleted", "closed"})  # opening and reading, our own too, are none
+
+Stamp = tuple[str, int, int, int, int]  # path, inode, mtime ns, ctime ns, size
+
+
+@dataclass(slots=True)
+class _Sight:
+    """What one look saw."""
+
+    deploy: set[Stamp] = field(default_factory=set)
+    config: set[Stamp] = field(default_factory=set)
+    folders: dict[str, tuple[int, int]] = field(default_factory=dict)  # those to watch, and which ones they are
+    names: set[str] = field(default_factory=set)  # whose events matter, in whichever folder
+    dist: str = ""  # the index's folder, where every event matters
+
+
+class Watch:
+    """Watches the deploy and the configuration. ``problem`` says why only the backstop works, for the status."""
+
+    def __init__(self, emit: Callable[[Fact], None], deploy: Deploy, config: str | None, config_touched: Callable[[], None]) -> None:
+        self.problem: str | None = None
+        self._emit = emit
+        self._deploy = deploy
+        self._config = config
+        self._config_touched = config_touched
+        self._missing: tuple[str, ...] = ()  # assets being waited for
+        self._stirred = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._seen: _Sight | None = None
+        self._burst: set[str] = set()  # paths in the dist that inotify named since the last look
+        self._told = False
+        self._observer: Any = None
+        self._handler: _Handler | None = None
+        self._rearm_at = 0.0
+
+    def follow(self, deploy: Deploy) -> None:
+        """Follow another deploy from now on; it is reported as touched."""
+        if deploy != self._deploy:
+            self._deploy, self._missing, self._seen = deploy, (), None
+            self._stirred.set()
+
+    async def run(self) -> None:
+        """Watch until cancelled. The first look always reports the deploy as touched."""
+        self._loop = asyncio.get_running_loop()
+        try:
+            while True:
+                self._stirred.clear()
+                await self._look()
+                await asyncio.sleep(BURST_S)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(BACKSTOP_S):
+                        await self._stirred.wait()
+        finally:
+            self._loop = None
+            _discard(self._observer)
+            self._observer = self._handler = None
+
+    async def read(self, action: ReadDeploy) -> None:
+        """Read the deploy and emit ``DeployRead``."""
+        deploy = self._deploy
+        fact, absent = await asyncio.to_thread(read_deploy, deploy)
+        if deploy is self._deploy:
+            self._missing = absent
+        self._emit(fact)
+
+    async def _look(self) -> None:
+        self._told, burst = False, self._burst
+        self._burst = set()
+        deploy, before = self._deploy, self._seen
+        sight = await asyncio.to_thread(self._see, deploy)
+        if deploy is not self._deploy:
+            return
+        self._seen = sight
+        changed = sight.deploy ^ before.deploy if before else sight.deploy
+        if deploy.index is not None and (before is None or changed or burst):
+            self._emit(DeployTouched(_age(changed & sight.deploy, burst, deploy.settle)))
+        if before is not None and before.config != sight.config:
+            self._config_touched()
+
+    def _see(self, deploy: Deploy) -> _Sight:
+        """Look, and watch what was found (in a thread: a disk may be slow, and arming blocks)."""
+        sight = _sight(deploy, self._config, self._missing)
+        if not (self._handler and self._handler.watches(sight.folders)) and time.monotonic() >= self._rearm_at:
+            self._arm(sight)
+            # What happened between the look and the arming is seen by this second look.
+            sight = _sight(deploy, self._config, self._missing)
+        return sight
+
+    def _arm(self, sight: _Sight) -> None:
+        """Watch these folders instead of the ones before. A fresh observer each time: taking a watch off one can block for ever."""
+        old, self._observer, self._handler = self._observer, None, None
+        held: set[int] | None = None
+        observer: Any = None
+        try:
+            held = _inotify_descriptors()
+            from watchdog.observers.inotify import InotifyObserver
+
+            observer = InotifyObserver()
+            observer.start()
+            handler = _Handler(self, sight)
+            for folder in sight.folders:
+                observer.schedule(handler, folder)
+            self._observer, self._handler, self.problem = observer, handler, None
+            if self._loop is None:  # ``run`` was cancelled meanwhile
+                _discard(observer)
+        except (ImportError, OSError, RuntimeError) as error:
+            _discard(observer, wait=True)
+            with contextlib.suppress(OSError):
+                for descriptor in _inotify_descriptors() - held if held is not None else ():
+                    os.close(descriptor)  # watchdog forgets the one whose first watch was refused
+            self._rearm_at = time.monotonic() + REARM_S
+            problem = f"Cannot watch folders with inotify: {error}; looking every {BACKSTOP_S:g} s instead"
+            if self.problem is None:
+                log.warning("%s", problem)
+            self.problem = problem
+        _discard(old)
+
+    def told(self, path: str | None) -> None:
+        """Take news from watchdog's thread; at most one call into the loop until the next look. ``path``: of something in the dist."""
+        if path is not None and len(self._burst) < 8:  # their ctimes say how old the burst is: a few are enough
+            self._burst.add(path)
+        loop = self._loop
+        if loop is not None and not self._told:
+            self._told = True
+            with contextlib.suppress(RuntimeError):  # the loop has just been closed
+                loop.call_soon_threadsafe(self._stirred.set)
+
+
+class _Handler:
+    """What watchdog calls, in its own thread, for one armed set of folders."""
+
+    def __init__(self, watch: Watch, sight: _Sight) -> None:
+        self._watch = watch
+        self._sight = sight
+        self._lost = False
+
+    def watches(self, folders: dict[str, tuple[int, int]]) -> bool:
+        """Say whether these are the folders, and still the same ones: a new folder often gets the inode of the one just removed."""
+        return folders == self._sight.folders and not self._lost
+
+    def dispatch(self, event: Any) -> None:
+        """Take an event."""
+        if event.event_type not in CHANGES:
+            return
+        if event.event_type in ("deleted", "moved") and event.src_path in self._sight.folders:
+            self._lost = True
+        for path in filter(None, (event.src_path, getattr(event, "dest_path", ""))):
+            if os.path.dirname(path) == self._sight.dist:
+                self._watch.told(path)
+            elif path in self._sight.names or any(fnmatch.fnmatch(path, name) for name in self._sight.names if glob.has_magic(name)):
+                self._watch.told(None)
+
+
+def _sight(deploy: Deploy, config: str | None, missing: Iterable[str]) -> _Sight:
+    sight = _Sight()
+    if deploy.index is not None:
+        sight.dist = _walk(sight, os.path.abspath(deploy.index), sight.deploy)
+        if sight.dist:
+            _stamp(sight.dist, sight.deploy)
+            _folder(sight, os.path.dirname(sight.dist))  # where it is renamed, removed and made again
+        for path in (*missing, *_expand(deploy.also)):
+            _walk(sight, path, sight.deploy)
+        for pattern in map(os.path.abspath, deploy.also):
+            sight.names.add(pattern)
+            _folder(sight, os.path.dirname(pattern))
+    if config is not None:
+        _walk(sight, os.path.abspath(config), sight.config)
+    return sight
+
+
+def _walk(sight: _Sight, path: str, stamps: set[Stamp]) -> str:
+    """Note the file, the links on the way to it and the folders to watch; return its real folder, ``""`` where there is none."""
+    here, todo, links = "/", path.split("/")[::-1], 0
+    while todo:
+        name = todo.pop()
+        if name in ("", ".", ".."):
+            here = os.path.dirname(here) if name == ".." else here
+            continue
+        entry = os.path.join(here, name)
+        sight.names.add(entry)
+        found = _stamp(entry, None if todo else stamps)
+        if found is None:
+            break
+        if stat.S_ISLNK(found.st_mode) and links < 40:
+            links += 1
+            _stamp(entry, stamps)
+            _folder(sight, here)
+            with contextlib.suppress(OSError):  # replaced this moment: inotify, or the next look, will tell
+                target = os.readlink(entry)
+                here = "/" if target.startswith("/") else here
+                todo += target.split("/")[::-1]
+        elif todo:
+            here = entry
+    _folder(sight, here)
+    return "" if todo else here
+
+
+def _stamp(path: str, stamps: set[Stamp] | None) -> os.stat_result | None:
+    try:
+        found = os.lstat(path)
+    except (OSError, ValueError):
+        return None
+    if stamps is not None:
+        stamps.add((path, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size))
+    return found
+
+
+def _folder(sight: _Sight, path: str) -> None:
+    found = _stamp(path, None)
+    # watchdog takes EACCES for success and then waits for ever
+    if found is not None and stat.S_ISDIR(found.st_mode) and os.access(path, os.R_OK):
+        sight.folders[path] = (found.st_dev, found.st_ino)
+
+def _expand(patterns: Iterable[str]) -> list[str]:
+    """Return the files that the patterns match, and every plain name, there or not."""
+    found: set[str] = set()
+    for pattern in map(os.path.abspath, patterns):
+        found.update(itertools.islice(glob.iglob(pattern, recursive=True), ALSO_LIMIT) if glob.has_magic(pattern) else (pattern,))
+    return sorted(found)
+
+
+def read_deploy(deploy: Deploy) -> tuple[DeployRead, tuple[str, ...]]:
+    """Read the deploy on disk; also return where its missing assets are expected. Blocks."""
+    if deploy.index is None:
+        return DeployRead(None, ("no index is configured",)), ()
+    index = os.path.abspath(deploy.index)
+    try:
+        content, mtime, steady = _steady(index)
+    except (OSError, ValueError) as error:
+        return DeployRead(None, (f"Cannot read {index}: {getattr(error, 'strerror', None) or error}",)), ()
+    version = Version(mtime, _digest(content), _also(deploy.also))
+    wanted = {asset: local_paths(asset) for asset in assets(content.decode("utf-8", "replace"))}
+    folder = os.path.dirname(index)
+    absent = {asset: paths[0] for asset, paths in wanted.items() if paths and not any(os.path.isfile(os.path.join(folder, p)) for p in paths)}
+    missing = (() if content.strip() else (f"{index} is empty",)) + (() if steady else (f"{index} is being written",)) + tuple(absent)
+    return DeployRead(version, missing), tuple(os.path.join(folder, path) for path in absent.values())
+
+
+def _steady(path: str) -> tuple[bytes, int, bool]:
+    """Return content, mtime (s) and whether both are of one moment."""
+    content, mtime, steady = b"", 0, False
+    for _ in range(READS):
+        before = os.stat(path)
+        if not stat.S_ISREG(before.st_mode):
+            raise OSError(0, "not a file")
+        if before.st_size > INDEX_LIMIT:
+            raise OSError(0, f"larger than {INDEX_LIMIT >> 20} MB")
+        with open(path, "rb") as file:
+            content = file.read(INDEX_LIMIT)
+        after, mtime = os.stat(path), before.st_mtime_ns // 1_000_000_000
+        steady = _identity(before) == _identity(after) and len(content) == after.st_size
+        if steady:
+            break
+    return content, mtime, steady
+
+
+def _identity(found: os.stat_result) -> tuple[int, int, int, int]:
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _also(patterns: tuple[str, ...]) -> str:
+    """Return one digest over these files, ``""`` where none are configured."""
+    if not patterns:
+        return ""
+    total = hashlib.sha256()
+    for path in _expand(patterns):
+        total.update(os.fsencode(path) + b"\0")
+        if os.path.isfile(path):  # not a pipe, whose reading would never end
+            with contextlib.suppress(OSError), open(path, "rb") as file:
+                total.update(hashlib.file_digest(file, "sha256").digest())
+    return "sha256:" + total.hexdigest()
+
+
+def _digest(content: bytes) -> str:
+    return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+def _age(stamps: set[Stamp], paths: Iterable[str], settle: float) -> float:
+    """Return how long ago the newest of these was changed; the wall clock may jump, so it is no more than a hint within bounds."""
+    for path in paths:
+        _stamp(path, stamps)
+    newest = max((stamp[3] for stamp in stamps), default=None)
+    return 0.0 if newest is None else min(max(time.time() - newest / 1e9, 0.0), settle)
+
+
+def _discard(observer: Any, wait: bool = False) -> None:
+    """Stop an observer. In a thread of its own: after an unmount watchdog 2.2 waits there for a reader that never wakes."""
+    if observer is not None:
+        stopper = threading.Thread(target=observer.stop, name="watch-stop", daemon=True)
+        stopper.start()
+        if wait:
+            stopper.join(1.0)
+
+
+def _inotify_descriptors() -> set[int]:
+    found = set()
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            if "inotify" in os.readlink(f"/proc/self/fd/{name}"):
+                found.add(int(name))
+    return found

@@ -1,0 +1,69 @@
+import logging
+import os
+import pty
+import subprocess
+import sys
+
+from systemd.journal import JournalHandler
+
+from kioskd.edges import log
+
+SAY = """
+import logging, os, sys
+from kioskd.edges import log
+if sys.argv[1] == "systemd":
+    found = os.fstat(2)
+    os.environ["JOURNAL_STREAM"] = f"{found.st_dev}:{found.st_ino}"
+elif sys.argv[1] == "inherited":
+    os.environ["JOURNAL_STREAM"] = "1:2"
+log.configure(logging.INFO, journal="/nonexistent")
+logging.getLogger("kioskd.test").debug("unheard")
+logging.getLogger("kioskd.test").info("started")
+logging.getLogger("kioskd.test").error("Cannot read %s: two\\nlines", "\\x1b[2Jå\\r")
+"""
+
+
+def said(where: str) -> list[str]:
+    """What a process under ``where`` wrote to stderr."""
+    done = subprocess.run([sys.executable, "-c", SAY, where], stderr=subprocess.PIPE, check=True, encoding="utf-8")
+    return done.stderr.splitlines()
+
+
+def test_plain_stderr_outside_systemd():
+    for where in ("nowhere", "inherited"):
+        first, second, third = said(where)
+        assert first.endswith(" INFO started")
+        assert second.endswith(" ERROR Cannot read \\x1b[2Jå\\x0d: two") and third == "    lines"
+
+
+def test_priorities_where_the_journal_cannot_be_had():
+    assert said("systemd") == ["<6>started", "<3>Cannot read \\x1b[2Jå\\x0d: two", "<3>    lines"]
+
+
+def test_colour_only_on_a_terminal():
+    ours, theirs = pty.openpty()
+    subprocess.run([sys.executable, "-c", SAY, "nowhere"], stderr=theirs, check=True)
+    os.close(theirs)
+    text = os.read(ours, 4096).decode()
+    os.close(ours)
+    assert "\x1b[31mERROR\x1b[0m" in text and "\x1b[2J" not in text
+
+
+def test_the_journal_under_systemd(tmp_path):
+    """The choice, and what systemd-python then makes of a record; the journal itself is systemd's."""
+    kept = list(logging.root.handlers), logging.root.level
+    (tmp_path / "socket").touch()
+    with (tmp_path / "stderr").open("w+") as stream:
+        found = os.fstat(stream.fileno())
+        os.environ["JOURNAL_STREAM"] = f"{found.st_dev}:{found.st_ino}"
+        try:
+            handler = log.configure(stream=stream, journal=str(tmp_path / "socket"))
+        finally:
+            del os.environ["JOURNAL_STREAM"]
+            logging.root.handlers[:], logging.root.level = kept
+    assert isinstance(handler, JournalHandler)
+    sent: list[tuple[str, dict[str, object]]] = []
+    handler.send = lambda message, **fields: sent.append((message, fields))
+    handler.emit(logging.LogRecord("kioskd.x", logging.WARNING, "x.py", 1, "Cannot %s", ("\x1b]0;y",), None))
+    (message, fields), = sent
+    assert message == "Cannot \\x1b]0;y" and fields["SYSLOG_IDENTIFIER"] == "kioskd" and fields["PRIORITY"] == "4"

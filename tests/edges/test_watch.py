@@ -1,0 +1,403 @@
+import asyncio
+import contextlib
+import hashlib
+import os
+import resource
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from kioskd.core.actions import ReadDeploy
+from kioskd.core.facts import DeployRead, DeployTouched, Fact
+from kioskd.core.policy import Deploy, Seconds
+from kioskd.edges import watch
+from kioskd.edges.watch import BACKSTOP_S, Watch, read_deploy
+from tests.aio import asynctest
+
+SOON_S = BACKSTOP_S / 2  # seen within this: inotify told, not the backstop
+
+
+class Desk:
+    """Takes what the watch emits, and waits for it."""
+
+    def __init__(self) -> None:
+        self.facts: list[Fact] = []
+        self.config = 0
+        self._news = asyncio.Event()
+
+    def take(self, fact: Fact) -> None:
+        self.facts.append(fact)
+        self._news.set()
+
+    def config_touched(self) -> None:
+        self.config += 1
+        self._news.set()
+
+    async def until(self, count: int, within: float) -> float:
+        """Wait until the deploy was touched so often; return how long it took."""
+        return await self._until(lambda: len(self.facts) >= count, within)
+
+    async def until_config(self, count: int, within: float) -> float:
+        return await self._until(lambda: self.config >= count, within)
+
+    async def _until(self, holds, within: float) -> float:
+        started = time.monotonic()
+        async with asyncio.timeout(within):
+            while not holds():
+                self._news.clear()
+                await self._news.wait()
+        return time.monotonic() - started
+
+
+@contextlib.asynccontextmanager
+async def watching(deploy: Deploy, config: str | None = None) -> AsyncIterator[tuple[Desk, Watch]]:
+    """A running watch whose first, unconditional report is over and which is armed."""
+    desk = Desk()
+    edge = Watch(desk.take, deploy, config, desk.config_touched)
+    task = asyncio.create_task(edge.run())
+    try:
+        if deploy.index is not None:
+            await desk.until(1, 5)
+            desk.facts.clear()
+        yield desk, edge
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@pytest.fixture
+def site(tmp_path):
+    """A folder with a built dist."""
+    build(tmp_path / "site" / "dist", "one")
+    return tmp_path / "site"
+
+
+def build(dist, text):
+    (dist / "assets").mkdir(parents=True)
+    (dist / "assets" / f"{text}.js").write_text(text)
+    (dist / "index.html").write_text(index_of(text))
+
+
+def index_of(text):
+    return f"<!doctype html><script src='/assets/{text}.js'></script>"
+
+
+def deploy_of(site, **more):
+    return Deploy(index=str(site / "dist" / "index.html"), **more)
+
+
+def rename(site):
+    (site / "dist" / "new").write_text("two")
+    os.rename(site / "dist" / "new", site / "dist" / "index.html")
+
+
+def rename_from_outside(site):
+    (site / "new").write_text("two")
+    os.rename(site / "new", site / "dist" / "index.html")
+
+
+def in_place(site):
+    (site / "dist" / "index.html").write_text("two")
+
+
+def rebuilt(site):
+    subprocess.run(["rm", "-rf", site / "dist"], check=True)
+    build(site / "dist", "two")
+
+
+def dist_renamed(site):
+    build(site / "next", "two")
+    os.rename(site / "dist", site / "old")
+    os.rename(site / "next", site / "dist")
+
+
+def touch(site):
+    os.utime(site / "dist" / "index.html")
+
+
+def rollback(site):
+    (site / "dist" / "index.html").write_text("zero")
+    os.utime(site / "dist" / "index.html", (1_000_000_000, 1_000_000_000))
+
+
+def another_file(site):
+    (site / "dist" / "app.js").write_text("half")
+
+
+WAYS = [rename, rename_from_outside, in_place, rebuilt, dist_renamed, touch, rollback, another_file]
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+@asynctest
+async def test_every_way_a_dist_changes_is_seen_at_once(site, way):
+    async with watching(deploy_of(site)) as (desk, edge):
+        way(site)
+        await desk.until(1, SOON_S)
+        assert edge.problem is None
+
+
+@pytest.mark.parametrize("way", WAYS[:-1], ids=lambda way: way.__name__)
+@asynctest
+async def test_and_once_more_after_the_folder_was_replaced(site, way):
+    async with watching(deploy_of(site)) as (desk, _):
+        rebuilt(site)
+        await desk.until(1, SOON_S)
+        await quiet(desk)
+        if way is dist_renamed:
+            subprocess.run(["rm", "-rf", site / "old"], check=True)
+        way(site)
+        await desk.until(1, SOON_S)
+
+
+async def quiet(desk):
+    """Wait until the burst is over, then forget it."""
+    while True:
+        seen = len(desk.facts)
+        try:
+            await desk.until(seen + 1, 4 * watch.BURST_S)
+        except TimeoutError:
+            desk.facts.clear()
+            return
+
+
+@asynctest
+async def test_a_switched_symlink_and_a_change_behind_it(tmp_path):
+    build(tmp_path / "releases" / "1", "one")
+    build(tmp_path / "releases" / "2", "two")
+    (tmp_path / "dist").symlink_to("releases/1")
+    async with watching(deploy_of(tmp_path)) as (desk, _):
+        (tmp_path / "dist.new").symlink_to(tmp_path / "releases" / "2")
+        os.rename(tmp_path / "dist.new", tmp_path / "dist")
+        await desk.until(1, SOON_S)
+        await quiet(desk)
+        (tmp_path / "releases" / "2" / "index.html").write_text("three")
+        await desk.until(1, SOON_S)
+
+
+@asynctest
+async def test_a_dist_that_appears_later_parents_too(tmp_path):
+    async with watching(deploy_of(tmp_path / "a" / "b")) as (desk, edge):
+        (tmp_path / "a").mkdir()
+        (tmp_path / "elsewhere").mkdir()
+        build(tmp_path / "a" / "b" / "dist", "one")
+        await desk.until(1, SOON_S)
+        await edge.read(ReadDeploy())
+        assert isinstance(desk.facts[-1], DeployRead) and desk.facts[-1].version is not None
+
+
+@asynctest
+async def test_neighbours_of_the_dist_disturb_nobody(site):
+    async with watching(deploy_of(site), str(site / "kioskd.yaml")) as (desk, _):
+        (site / "server.log").write_text("line")
+        with pytest.raises(TimeoutError):
+            await desk.until(1, BACKSTOP_S + 0.5)
+        assert desk.config == 0
+
+
+@asynctest
+async def test_a_burst_is_a_few_facts(site):
+    async with watching(deploy_of(site)) as (desk, _):
+        for number in range(5000):
+            (site / "dist" / f"{number % 50}.js").write_text(str(number))
+        await desk.until(1, SOON_S)
+        await quiet(desk)
+        started = time.monotonic()
+        for number in range(2000):
+            (site / "dist" / f"{number % 50}.js").write_text(str(number))
+            await asyncio.sleep(0)
+        took = time.monotonic() - started
+        await desk.until(1, SOON_S)
+        assert len(desk.facts) <= took / watch.BURST_S + 2
+
+
+@asynctest
+async def test_age_is_what_the_disk_says_within_settle(site):
+    deploy = deploy_of(site, settle=Seconds(0.2))
+    async with watching(deploy) as (desk, _):
+        in_place(site)
+        await desk.until(1, SOON_S)
+        assert isinstance(desk.facts[0], DeployTouched) and 0 <= desk.facts[0].age <= 0.2
+
+
+@asynctest
+async def test_the_first_report_of_an_old_deploy_is_settled(site):
+    desk = Desk()
+    edge = Watch(desk.take, deploy_of(site, settle=Seconds(0.001)), None, desk.config_touched)
+    task = asyncio.create_task(edge.run())
+    await desk.until(1, 5)
+    task.cancel()
+    assert desk.facts == [DeployTouched(0.001)]
+
+
+@asynctest
+async def test_further_files_by_name_and_by_pattern(site):
+    (site / "more").mkdir()
+    deploy = deploy_of(site, also=(str(site / "env.json"), str(site / "more" / "*.css")))
+    async with watching(deploy) as (desk, edge):
+        versions = []
+        for path, text in [(site / "env.json", "1"), (site / "more" / "a.css", "1"), (site / "more" / "a.css", "2")]:
+            path.write_text(text)
+            await desk.until(1, SOON_S)
+            await edge.read(ReadDeploy())
+            versions.append(desk.facts[-1].version)
+            await quiet(desk)
+        assert len({version.also for version in versions}) == 3 and len({version.digest for version in versions}) == 1
+        (site / "more" / "notes.txt").write_text("x")
+        with pytest.raises(TimeoutError):
+            await desk.until(1, BACKSTOP_S + 0.5)
+
+
+@asynctest
+async def test_the_configuration_file_edited_saved_over_and_behind_a_link(tmp_path):
+    real, config = tmp_path / "real" / "k.yaml", tmp_path / "etc" / "kioskd.yaml"
+    real.parent.mkdir()
+    config.parent.mkdir()
+    config.symlink_to(real)
+    async with watching(deploy_of(tmp_path), str(config)) as (desk, _):
+        for number, text in enumerate(["url: http://a/", "url: http://b/", "url: http://c/"], start=1):
+            (tmp_path / "saved").write_text(text)
+            os.rename(tmp_path / "saved", real)
+            await desk.until_config(number, SOON_S)
+        os.unlink(config)
+        await desk.until_config(4, SOON_S)
+        assert desk.facts == []
+
+
+@asynctest
+async def test_another_deploy_is_followed_without_a_restart(site, tmp_path):
+    build(tmp_path / "other" / "dist", "other")
+    async with watching(deploy_of(site)) as (desk, edge):
+        edge.follow(deploy_of(tmp_path / "other"))
+        await desk.until(1, SOON_S)
+        await quiet(desk)
+        in_place(tmp_path / "other")
+        await desk.until(1, SOON_S)
+        await quiet(desk)
+        in_place(site)
+        with pytest.raises(TimeoutError):
+            await desk.until(1, BACKSTOP_S + 0.5)
+
+
+@asynctest
+async def test_a_missing_asset_is_told_when_it_comes(site):
+    (site / "dist" / "assets" / "one.js").unlink()
+    async with watching(deploy_of(site)) as (desk, edge):
+        await edge.read(ReadDeploy())
+        assert desk.facts[-1].missing == ("/assets/one.js",)
+        await quiet(desk)
+        (site / "dist" / "assets" / "one.js").write_text("whole")
+        await desk.until(1, BACKSTOP_S + 0.5)
+        await edge.read(ReadDeploy())
+        assert desk.facts[-1].missing == ()
+
+
+def test_a_whole_deploy_is_read_with_mtime_and_digest(site):
+    os.utime(site / "dist" / "index.html", ns=(0, 1_763_000_000_999_999_999))
+    fact, absent = read_deploy(deploy_of(site))
+    assert fact.version.mtime == 1_763_000_000
+    assert fact.version.digest == "sha256:" + hashlib.sha256(index_of("one").encode()).hexdigest()
+    assert (fact.version.also, fact.missing, absent) == ("", (), ())
+
+
+def test_an_empty_index_is_incomplete(site):
+    (site / "dist" / "index.html").write_text(" \n")
+    fact, _ = read_deploy(deploy_of(site))
+    assert fact.version is not None and "is empty" in fact.missing[0]
+
+
+@pytest.mark.parametrize("make", ["nothing", "folder", "pipe", "huge"])
+def test_what_is_no_index_is_no_version_with_a_reason(site, make):
+    index = site / "dist" / "index.html"
+    index.unlink()
+    match make:
+        case "folder":
+            index.mkdir()
+        case "pipe":
+            os.mkfifo(index)
+        case "huge":
+            with index.open("wb") as file:
+                file.truncate(watch.INDEX_LIMIT + 1)
+    fact, _ = read_deploy(deploy_of(site))
+    assert fact.version is None and str(index) in fact.missing[0]
+
+
+def test_a_pipe_among_the_further_files_blocks_nobody(site):
+    os.mkfifo(site / "pipe")
+    fact, _ = read_deploy(deploy_of(site, also=(str(site / "pipe"),)))
+    assert fact.version.also.startswith("sha256:")
+
+
+def test_no_index_configured():
+    assert read_deploy(Deploy())[0].version is None
+
+
+def test_mtime_and_content_are_of_one_moment(site):
+    """Another process swaps two builds as fast as it can; the mtime read always belongs to the content read."""
+    index = site / "dist" / "index.html"
+    swap = """
+        import os, sys
+        index = sys.argv[1]
+        while True:
+            for second, text in ((1000, "one"), (2000, "two")):
+                with open(index + ".new", "w") as file:
+                    file.write(text)
+                os.utime(index + ".new", (second, second))
+                os.rename(index + ".new", index)
+        """
+    swapper = subprocess.Popen([sys.executable, "-c", textwrap.dedent(swap), index])
+    digests = {1000: hashlib.sha256(b"one").hexdigest(), 2000: hashlib.sha256(b"two").hexdigest()}
+    seen = set()
+    deadline = time.monotonic() + 20
+    try:
+        while len(seen) < 2 or time.monotonic() < deadline - 19:
+            assert time.monotonic() < deadline
+            fact, _ = read_deploy(deploy_of(site))
+            if fact.version is not None and fact.version.mtime in digests and not fact.missing:
+                seen.add(fact.version.mtime)
+                assert fact.version.digest == "sha256:" + digests[fact.version.mtime]
+    finally:
+        swapper.kill()
+        swapper.wait()
+
+
+@asynctest
+async def test_without_inotify_the_backstop_sees_it_and_says_so(site):
+    """Descriptors run out for real: the second folder's watch cannot be had."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    desk = Desk()
+    edge = Watch(desk.take, deploy_of(site), None, desk.config_touched)
+    with descriptors_left(1):
+        task = asyncio.create_task(edge.run())
+        await desk.until(1, 5)
+    try:
+        assert edge.problem is not None and "inotify" in edge.problem
+        in_place(site)
+        await desk.until(2, BACKSTOP_S + 1)
+        assert not watch._inotify_descriptors()
+    finally:
+        task.cancel()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (soft, hard)
+
+
+@contextlib.contextmanager
+def descriptors_left(count: int):
+    """Leave only so many free descriptors."""
+    held = [os.open("/dev/null", os.O_RDONLY)]
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                held.append(os.open("/dev/null", os.O_RDONLY))
+        for _ in range(count):
+            os.close(held.pop())
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for descriptor in held:
+            os.close(descriptor)
