@@ -100,11 +100,12 @@ def ask_server(view: View, judgement: Judgement, plan: Plan | None, now: float, 
     if _guard_waits(view, plan, now, policy):
         wanted.add(Probe.HOME)
     well = well_since(view, policy)
-    if well is not None and view.page.document != server.baseline_for:
+    load = f"{view.page.document} {expected_link(view, policy)}"  # learning the connection asks again: now for it too
+    if well is not None and load != server.baseline_for:
         times.append(well + PROVEN_S)
         if now >= well + PROVEN_S:
             wanted |= {Probe.HOME} | socket
-            server = replace(server, baseline_for=view.page.document, baselining=tuple(sorted(probe.value for probe in wanted)))
+            server = replace(server, baseline_for=load, baselining=tuple(sorted(probe.value for probe in wanted)))
     actions: list[Action] = []
     for probe in sorted(wanted - {Probe(name) for name, _ in server.asked}, key=lambda probe: probe.value):
         url = (policy.url if probe is Probe.HOME else expected_link(view, policy)) or ""

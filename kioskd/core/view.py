@@ -119,7 +119,7 @@ class ServerView:
     home: Heard | None = None
     socket_class: Answer | None = None  # the baseline, of this load
     home_class: Answer | None = None
-    baseline_for: str = ""  # the document the baseline was asked for
+    baseline_for: str = ""  # the load (document and connection) the baseline was asked for
     baselining: tuple[str, ...] = ()  # probes whose next answer is the baseline
     asked: tuple[tuple[str, float], ...] = ()  # (probe, when), outstanding
     asked_at: float | None = None  # the last round of probes
