@@ -83,6 +83,8 @@ def take() -> NullNotify:
     try:
         if not address:
             return NullNotify()
+        if address.startswith("/"):
+            os.stat(address)  # sdnotify would leave its socket behind
         import sdnotify
 
         notifier = sdnotify.SystemdNotifier(debug=True)  # reads os.environ; debug: failures are raised, not swallowed

@@ -63,7 +63,7 @@ def test_the_journal_under_systemd(tmp_path):
             logging.root.handlers[:], logging.root.level = kept
     assert isinstance(handler, JournalHandler)
     sent: list[tuple[str, dict[str, object]]] = []
-    handler.send = lambda message, **fields: sent.append((message, fields))
+    handler.send = lambda MESSAGE, **fields: sent.append((MESSAGE, fields))
     handler.emit(logging.LogRecord("kioskd.x", logging.WARNING, "x.py", 1, "Cannot %s", ("\x1b]0;y",), None))
     (message, fields), = sent
     assert message == "Cannot \\x1b]0;y" and fields["SYSLOG_IDENTIFIER"] == "kioskd" and fields["PRIORITY"] == "4"
