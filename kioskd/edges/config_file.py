@@ -22,13 +22,10 @@ def read(path: Path) -> Config:
 def content(path: Path) -> bytes:
     """Return the file's bytes, never many more than a configuration may have. Raise ``ConfigError`` where it cannot be read."""
     try:
-        kind = os.stat(path).st_mode  # before it is opened: opening a device can do things (/dev/watchdog reboots)
-        if not stat.S_ISREG(kind):
-            what = "a folder" if stat.S_ISDIR(kind) else "not a file but a device, a pipe or a socket"
-            raise ConfigError((f"{path}:1: is {what}: give the path of a YAML file",))
-        # O_NONBLOCK: a pipe may have taken the file's place meanwhile.
+        _check_kind(path, os.stat(path))  # before it is opened: opening a device can do things (/dev/watchdog reboots)
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            return file.read(LIMIT + 1) or b""
+            _check_kind(path, os.fstat(file.fileno()))
+            return file.read(LIMIT + 1)
     except FileNotFoundError:
         raise ConfigError((f"{path}:1: is not there: write it, or copy the example from the package's documentation",)) from None
     except PermissionError:
@@ -59,13 +56,19 @@ def keep_good(config_text: bytes, state: Path) -> None:
 def last_good(state: Path) -> Config | None:
     """Return the configuration kept in ``state``; None where there is none, or none that this version can read."""
     good = state / _GOOD
-    if not good.exists():
+    if not os.path.lexists(good):
         return None
     try:
         return read(good)
     except ConfigError as error:
         log.warning("Cannot use the last good configuration: %s", error.mistakes[0])
         return None
+
+
+def _check_kind(path: Path, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        what = "a folder" if stat.S_ISDIR(found.st_mode) else "not a file but a device, a pipe or a socket"
+        raise ConfigError((f"{path}:1: is {what}: give the path of a YAML file",))
 
 
 def _same(good: Path, config_text: bytes) -> bool:

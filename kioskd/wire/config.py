@@ -1,20 +1,16 @@
 """``/etc/kioskd.yaml`` as frozen data: text in, ``Config`` or every mistake at once out. No file is opened here."""
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, get_args
 
 import yaml
-from cattrs import ClassValidationError, Converter
-from cattrs.errors import ForbiddenExtraKeysError
-from cattrs.gen import make_dict_structure_fn
 
-from kioskd.core.policy import Deploy, Health, JournalRule, Outage, Policy, Reboot, Seconds, WebSocket, Word
+from kioskd.core.policy import Deploy, Health, Outage, Policy, Reboot, Seconds, WebSocket, Word
 from kioskd.errors import ConfigError
 from kioskd.wire import values
-from kioskd.wire.document import Item, Mistake, Mistakes, load
+from kioskd.wire.document import Mistake, Mistakes, load
+from kioskd.wire.structure import Reader, Structure
 
 
 class Display(Enum):
@@ -74,7 +70,7 @@ def parse(text: str | bytes, file: str) -> Config:
     try:
         root, mistakes = load(text)
         try:
-            config: Config = _converter.structure(root, Config)
+            config = _STRUCTURE.read(root, Config)
         except Mistakes as found:
             mistakes.extend(found.mistakes)
         if mistakes:
@@ -86,7 +82,7 @@ def parse(text: str | bytes, file: str) -> Config:
 
 def show(config: Config) -> str:
     """Return the configuration as YAML with every key; ``parse`` reads the same back."""
-    plain = _converter.unstructure(config)
+    plain = _STRUCTURE.converter.unstructure(config)
     text: str = yaml.dump(plain, Dumper=_Dumper, sort_keys=False, default_flow_style=False, allow_unicode=True, width=10**6)
     return text
 
@@ -112,12 +108,12 @@ def _sentences(mistakes: tuple[Mistake, ...], file: str) -> tuple[str, ...]:
 
 # --- what each key may hold ---------------------------------------------------------------------
 
-_Reader = Callable[[str], object]
-
-_READERS: dict[str, _Reader] = {
+_READERS: dict[str, Reader] = {
     "url": values.url("http", "https"),
+    "allow[]": values.site,
     "deploy.index": values.file_path,
     "deploy.url": values.url("http", "https"),
+    "deploy.also[]": values.file_path,
     "deploy.settle": values.duration,
     "health.interval": values.duration,
     "health.timeout": values.duration,
@@ -137,19 +133,15 @@ _READERS: dict[str, _Reader] = {
     "health.journal[].clear": values.pattern,
     "health.memory": values.or_word(values.memory, Word.OFF),
     "browser.command": values.or_word(values.program, Word.AUTO),
+    "browser.flags[]": values.flag,
     "browser.profile": values.profile,
     "display.mode": values.choice(Display),
     "api.listen": values.listen,
     "api.token_file": values.file_path,
+    "api.origins[]": values.site,
     "reboot.enabled": values.boolean,
     "reboot.per_boot": values.count,
     "state": values.path,
-}
-_LISTS: dict[str, _Reader] = {
-    "allow": values.site,
-    "deploy.also": values.file_path,
-    "browser.flags": values.flag,
-    "api.origins": values.site,
 }
 
 
@@ -163,102 +155,14 @@ def _contradiction(section: object) -> str | None:
     return None
 
 
-# --- structure, by cattrs -----------------------------------------------------------------------
-
-_converter = Converter()
-_INDEX = re.compile(r"\[[0-9]+\]")
+_STRUCTURE = Structure(_READERS, _contradiction)
 
 
-def _section(cls: type) -> Callable[[Item, type], object]:
-    fill: Callable[[dict[str, Item], type], object] = make_dict_structure_fn(cls, _converter, _cattrs_forbid_extra_keys=True)
-
-    def structure(item: Item, _: type) -> object:
-        if isinstance(item.value, str | list):
-            what = "a list" if isinstance(item.value, list) else f'"{values.shown(item.value)}"'
-            where = "" if item.key else "the file "
-            raise Mistakes(item.mistake(f"{where}is {what} where `key: value` lines belong; known keys: {_names(cls)}"))
-        given = item.value or {}
-        try:
-            made = fill(given, cls)
-        except ClassValidationError as group:
-            raise Mistakes(*(found for error in group.exceptions for found in _mistakes(error, item, given, cls))) from None
-        if contradiction := _contradiction(made):
-            raise Mistakes(item.mistake(contradiction))
-        return made
-
-    return structure
-
-
-def _mistakes(error: Exception, item: Item, given: dict[str, Item], cls: type) -> Iterator[Mistake]:
-    if isinstance(error, Mistakes):
-        yield from error.mistakes
-    elif isinstance(error, ForbiddenExtraKeysError):
-        yield from (given[name].mistake(_unknown(name, cls)) for name in error.extra_fields)
-    else:  # cattrs: the KeyError of a field without default
-        yield item.mistake(f"{error.args[0]} is missing: a rule needs it")
-
-
-def _unknown(name: str, cls: type) -> str:
-    if guess := values.likely(name, [field.name for field in fields(cls)]):
-        return f"unknown key{guess}"
-    for parts in (key.replace("[]", "").split(".") for key in _READERS | _LISTS):
-        if name in parts:
-            return f'unknown key; did you mean "{".".join(parts[: parts.index(name) + 1])}"?'
-    return f"unknown key; known here: {_names(cls)}"
-
-
-def _names(cls: type) -> str:
-    return ", ".join(field.name for field in fields(cls))
-
-
-def _list(item: Item, type_: Any) -> tuple[object, ...]:
-    if not isinstance(item.value, list):
-        raise Mistakes(item.mistake("is not a list: write [] or one `- item` a line, or leave the key out for the default"))
-    made: list[object] = []
-    mistakes: list[Mistake] = []
-    for part in item.value:
-        try:
-            made.append(_converter.structure(part, JournalRule) if type_ == tuple[JournalRule, ...] else _read(part, _LISTS[item.key]))
-        except Mistakes as found:
-            mistakes.extend(found.mistakes)
-    if mistakes:
-        raise Mistakes(*mistakes)
-    return tuple(made)
-
-
-def _value(item: Item, type_: Any) -> object:
-    if item.value is None and type(None) in get_args(type_):
-        return None
-    return _read(item, _READERS[_INDEX.sub("[]", item.key)])
-
-
-def _read(item: Item, read: _Reader) -> object:
-    if item.value is None:
-        raise Mistakes(item.mistake("has no value: write one, or leave the key out for the default"))
-    if not isinstance(item.value, str):
-        raise Mistakes(item.mistake(f"is a {'list' if isinstance(item.value, list) else 'section'}: a single value belongs here"))
-    try:
-        return read(item.value)
-    except ValueError as error:
-        raise Mistakes(item.mistake(str(error))) from None
-
-
-def _is_list(type_: Any) -> bool:
-    return get_args(type_)[1:] == (...,)
-
-
-for _kind in (str, int, bool, Enum):  # cattrs has hooks for these, and asks them before any predicate
-    _converter.register_structure_hook(_kind, _value)
-_converter.register_structure_hook_func(lambda type_: not is_dataclass(type_), _value)
-_converter.register_structure_hook_func(_is_list, _list)
-_converter.register_structure_hook_factory(is_dataclass, _section)
-
-
-def _word_or_duration(value: Seconds | Word) -> str:
+def _duration_or_word(value: Seconds | Word) -> str:
     return value.value if isinstance(value, Word) else values.write_duration(value)
 
 
-_converter.register_unstructure_hook_func(lambda type_: type_ in (Seconds, Seconds | Word), _word_or_duration)
+_STRUCTURE.converter.register_unstructure_hook_func(lambda type_: type_ in (Seconds, Seconds | Word), _duration_or_word)
 
 
 class _Dumper(yaml.SafeDumper):

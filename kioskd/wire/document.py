@@ -1,11 +1,12 @@
 """A configuration file as a tree whose every item knows its key and its line; nothing in it has a type yet.
 
-Which type a plain word has is a matter of its key, not of its spelling: so YAML's own guesses (``off`` as false, ``1:30`` as ninety, ``017`` as fifteen)
-are not asked for, and every scalar stays the text that was written. Mappings, lists and scalars are all that is read of YAML:
-anchors can grow without bound, tags can name Python objects, and a kiosk's configuration needs neither.
+Which type a plain word has is a matter of its key, not of its spelling: so YAML's own guesses (``off`` as false, ``1:30`` as ninety,
+``017`` as fifteen) are not asked for, and every scalar stays the text that was written. Mappings, lists and scalars are all that is
+read of YAML: anchors can grow without bound, tags can name Python objects, and a kiosk's configuration needs neither.
 """
 
 import codecs
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -123,10 +124,12 @@ def _decoded(text: str | bytes) -> str:
 
 
 def _broken(error: yaml.MarkedYAMLError) -> Mistake:
-    problem = f"{error.context or ''}, {error.problem}"
+    problem = (error.problem or "").removeprefix("but ")
     hint = next((f"; {hint}" for sign, hint in _HINTS.items() if sign in problem), "")
-    line, column = (error.problem_mark.line, error.problem_mark.column) if error.problem_mark else (0, 0)
-    return Mistake(line + 1, "", f"broken YAML at column {column + 1}: {error.problem}{hint}")
+    # What was never closed is mended where it was opened.
+    mark = (error.context_mark if "stream" in problem else None) or error.problem_mark
+    line, column = (mark.line, mark.column) if mark else (0, 0)
+    return Mistake(line + 1, "", f"broken YAML at column {column + 1}: {problem}{hint}")
 
 
 def _item(node: yaml.Node | None, key: str, line: int, twice: list[Mistake]) -> Item:
@@ -145,7 +148,8 @@ def _pairs(node: yaml.MappingNode, section: str, twice: list[Mistake]) -> Iterat
     for name_node, child in node.value:
         line = name_node.start_mark.line + 1
         name = name_node.value if isinstance(name_node, yaml.ScalarNode) else "?"
-        key = f"{section}.{shown(name)}" if section else shown(name)
+        word = shown(name) if re.fullmatch(r"\S+", name) else f'"{shown(name)}"'
+        key = f"{section}.{word}" if section else word
         if name in lines:
             twice.append(Mistake(line, key, f"occurs twice, first on line {lines[name]}: keep one"))
         else:

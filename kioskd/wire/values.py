@@ -3,7 +3,7 @@
 import ipaddress
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from enum import Enum
 from typing import TypeVar
@@ -14,7 +14,7 @@ from kioskd.core.policy import Seconds, Word, origin
 Read = TypeVar("Read")
 Choice = TypeVar("Choice", bound=Enum)
 
-_NUMBER = r"(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,15})?"
+_NUMBER = r"(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,20})?"
 _DURATION = re.compile(rf"(?P<sign>[-+]?)(?P<number>{_NUMBER})(?P<unit>ms|s|m|h|)", re.ASCII)
 _CLOCK = re.compile(r"([0-9]{1,4}):([0-5][0-9])")
 _MEMORY = re.compile(rf"(?P<number>{_NUMBER})(?P<unit>%|M|G)")
@@ -30,10 +30,10 @@ def shown(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
 
 
-def likely(wrong: str, right: list[str]) -> str:
-    """Return ``; did you mean "…"?`` where one of the right words is near, else ``""``."""
-    near = get_close_matches(wrong.lower(), right, n=1)
-    return f'; did you mean "{near[0]}"?' if near else ""
+def likely(wrong: str, right: Iterable[str]) -> str | None:
+    """Return the one of the right words that was probably meant."""
+    near = get_close_matches(wrong.lower(), list(right), n=1)
+    return near[0] if near else None
 
 
 def text(value: str) -> str:
@@ -55,7 +55,7 @@ def duration(value: str) -> Seconds:
     number = float(found["number"])
     seconds = number / 1000 if found["unit"] == "ms" else number * {"": 1, "s": 1, "m": 60, "h": 3600}[found["unit"]]
     if found["sign"] == "-" or not seconds:
-        raise ValueError(f'"{value}" is not longer than nothing: {_DURATIONS}')
+        raise ValueError(f'"{value}" is not positive: {_DURATIONS}')
     if not 0.001 <= seconds <= _LONGEST:
         raise ValueError(f'"{value}" is not between 1ms and a year: {_DURATIONS}')
     return Seconds(seconds)
@@ -93,7 +93,8 @@ def choice(kind: type[Choice]) -> Callable[[str], Choice]:
 
     def read(value: str) -> Choice:
         if value not in words:
-            raise ValueError(f'"{shown(value)}" is not one of {", ".join(words)}{likely(value, words)}')
+            guess = likely(value, words)
+            raise ValueError(f'"{shown(value)}" is not one of {", ".join(words)}' + (f'; did you mean "{guess}"?' if guess else ""))
         return kind(value)
 
     return read
@@ -142,19 +143,27 @@ def pattern(value: str) -> str:
 
 def url(*schemes: str) -> Callable[[str], str]:
     """Return a reader of URLs with one of these schemes, the usual one first."""
+    example = f"{schemes[0]}://localhost:3001/"
 
-    def read(value: str) -> str:
-        if "://" not in value:
-            raise ValueError(f'"{shown(value)}" has no scheme: write {_suggested(f"{schemes[0]}://{value}", schemes)}')
+    def check(value: str) -> str:
         parts = _parts(value)
         if parts.scheme not in schemes:
             raise ValueError(f'"{shown(value)}" is not a {" or ".join(f"{scheme}://" for scheme in schemes)} URL')
         if not parts.hostname:
-            raise ValueError(f'"{shown(value)}" names no host: write {_suggested("", schemes)}')
+            raise ValueError(f'"{shown(value)}" names no host: write {example}')
         right = host(parts.hostname)
         if right != parts.hostname:
             raise ValueError(f'"{shown(value)}" spells its host otherwise than Chromium does: write the host as {right}')
         return value
+
+    def read(value: str) -> str:
+        if "://" in value:
+            return check(value)
+        try:
+            advice = shown(check(f"{schemes[0]}://{value}"))
+        except ValueError:
+            advice = example
+        raise ValueError(f'"{shown(value)}" has no scheme: write {advice}')
 
     return read
 
@@ -243,10 +252,3 @@ def _parts(value: str) -> SplitResult:
         return parts
     except ValueError as error:
         raise ValueError(f'"{shown(value)}" is not a URL: {shown(str(error))}') from None
-
-
-def _suggested(value: str, schemes: tuple[str, ...]) -> str:
-    try:
-        return shown(url(*schemes)(value))
-    except ValueError:
-        return f"{schemes[0]}://localhost:3001/"
