@@ -1,0 +1,119 @@
+"""THE loop: takes facts from the inbox, hands them to the kernel, carries out what the kernel orders.
+
+The only place with a timer and the only one that makes tasks. It decides nothing: not what is wrong, not what helps, not when
+to look again. An action becomes a task with a deadline, and ends in ``Done`` or ``Failed``: facts like any other.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from kioskd.core.actions import Action, AskBrowser, AskPage, ProbeServer, ReadMemory, Steps
+from kioskd.core.facts import Done, Fact, Failed, Woke
+from kioskd.core.kernel import Kernel
+from kioskd.core.verdict import Verdict
+from kioskd.edges.notify import NullNotify
+from kioskd.errors import KioskdError
+from kioskd.wire.status import Clocks, line
+
+log = logging.getLogger(__name__)
+
+Verb = Callable[[Any], Awaitable[None]]
+
+#: Asked again and again while all is well: not worth a line.
+QUIET = (AskPage, AskBrowser, ProbeServer, ReadMemory)
+
+
+class Shell:
+    """The loop around one kernel."""
+
+    def __init__(self, notify: NullNotify, clock: Callable[[], float] = time.monotonic) -> None:
+        """``clock`` counts seconds and never jumps."""
+        self.kernel = Kernel()
+        self.verbs: dict[type[Action], Verb] = {}
+        self._notify = notify
+        self._clock = clock
+        self._inbox: asyncio.Queue[Fact | None] = asyncio.Queue()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._shown: tuple[Any, ...] = ()
+        self._ready = False
+
+    def serve(self, verbs: Mapping[type[Action], Verb]) -> None:
+        """Add who carries out which action."""
+        self.verbs.update(verbs)
+
+    def emit(self, fact: Fact) -> None:
+        """Put a fact into the inbox (from the loop's own thread)."""
+        self._inbox.put_nowait(fact)
+
+    def stop(self) -> None:
+        """End the loop after the facts that are already in."""
+        self._inbox.put_nowait(None)
+
+    async def run(self) -> None:
+        """Turn until stopped. Actions under way are cancelled then."""
+        wake_at = self._clock()
+        async with asyncio.TaskGroup() as group:
+            while (fact := await self._next(wake_at)) is not None:
+                now = self._clock()
+                actions, wake_at = self.kernel.handle(fact, now)
+                if self._notify.watchdog_period_s is not None:
+                    wake_at = min(wake_at, now + self._notify.watchdog_period_s / 2)
+                for action in actions:
+                    task = group.create_task(self._perform(action))
+                    self._tasks.add(task)
+                    task.add_done_callback(self._tasks.discard)
+                self._tell(now)
+            for task in self._tasks:
+                task.cancel()
+
+    async def _next(self, wake_at: float) -> Fact | None:
+        """Return the next fact. The timer comes first when it is due, so that no flood of facts can hide how late it is."""
+        if self._clock() >= wake_at and self._inbox.empty() is False:
+            return Woke(wake_at)
+        try:
+            async with asyncio.timeout(max(0.0, wake_at - self._clock())):
+                return await self._inbox.get()
+        except TimeoutError:
+            return Woke(wake_at)
+
+    async def _perform(self, action: Action) -> None:
+        if not isinstance(action, QUIET):
+            log.info("> %s", action)
+        try:
+            await self._carry_out(action)
+        except TimeoutError:
+            outcome: Done | Failed = Failed(action, f"not done within {action.deadline_s:g} s")
+        except (KioskdError, OSError) as error:
+            outcome = Failed(action, str(error) or type(error).__name__)
+        except Exception as error:  # a bug in one edge must not take the screen away
+            log.exception("Cannot carry out %s", action)
+            outcome = Failed(action, f"bug: {error!r}")
+        else:
+            outcome = Done(action)
+        if isinstance(outcome, Failed) and not isinstance(action, QUIET):
+            log.warning("! %s: %s", action, outcome.reason)
+        self.emit(outcome)
+
+    async def _carry_out(self, action: Action) -> None:
+        if isinstance(action, Steps):
+            for part in action.actions:
+                await self._carry_out(part)
+            return
+        async with asyncio.timeout(action.deadline_s):
+            await self.verbs[type(action)](action)
+
+    def _tell(self, now: float) -> None:
+        """The end of a turn: systemd hears of it here and nowhere else; the log gets a line for each change of verdict or rung."""
+        judgement, rung = self.kernel.judgement, self.kernel.ladder.rung
+        if self._shown != (judgement.verdict, rung):
+            self._shown = (judgement.verdict, rung)
+            quiet = judgement.verdict in (Verdict.HEALTHY, Verdict.LOADING, Verdict.PAUSED)
+            log.log(logging.INFO if quiet else logging.WARNING, "= %s (%s): %s", judgement.verdict.value, rung.name, judgement.why)
+        self._notify.status(line(self.kernel, Clocks(now, time.time())))
+        self._notify.watchdog()
+        if not self._ready:
+            self._notify.ready()
+            self._ready = True

@@ -1,0 +1,112 @@
+"""What kioskd knows, for people and programs: ``GET /api/status`` and the line in ``systemctl status``.
+
+Pure: moments of the monotonic clock become wall-clock text by the two clocks that are handed in together.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from kioskd.core.facts import Version
+from kioskd.core.kernel import Kernel
+from kioskd.core.policy import path
+from kioskd.core.view import Heard, expected_link, server_up, shown
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """One moment on both clocks, in seconds."""
+
+    monotonic: float
+    wall: float
+
+    def text(self, moment: float | None) -> str | None:
+        """Return a monotonic moment as ISO 8601 in UTC."""
+        if moment is None:
+            return None
+        return datetime.fromtimestamp(round(self.wall - (self.monotonic - moment)), UTC).isoformat().replace("+00:00", "Z")
+
+
+def status(kernel: Kernel, clocks: Clocks, problems: Mapping[str, str | None]) -> dict[str, Any]:
+    """Return everything worth knowing. ``problems``: what kioskd itself lacks, by name; queries of URLs are left out."""
+    view, judgement, plan, incident = kernel.view, kernel.judgement, kernel.plan, kernel.ladder.incident
+    link, server, deploy = view.link, view.server, view.deploy
+    up = server_up(view, kernel.policy, clocks.monotonic)
+    lacks = {name: text for name, text in problems.items() if text}
+    return {
+        "verdict": judgement.verdict.value,
+        "why": judgement.why,
+        "rung": kernel.ladder.rung.name,
+        "since": clocks.text(incident.since if incident else view.page.committed_at),
+        "needs_person": incident.needs_person if incident else False,
+        "next": {"action": plan.remedy.value, "at": clocks.text(max(plan.due, clocks.monotonic)), "asks_server_first": plan.step.guarded}
+        if plan
+        else None,
+        "last_action": incident.last[1].value if incident and incident.last else None,
+        "page": {
+            "url": _public(view.page.url),
+            "status": view.page.report.status if view.page.report else None,
+            "asked": clocks.text(view.page.reported_at),
+            "connection": {
+                "expected": expected_link(view, kernel.policy),
+                "open_since": clocks.text(link.open_since),
+                "dead_since": clocks.text(link.dead_since),
+                "closed_by_page": link.asleep,
+                "silent": link.silent,
+            },
+        },
+        "server": {"up": up, "home": _answer(server.home, clocks), "socket": _answer(server.socket, clocks)},
+        "browser": {
+            "state": view.browser.life.value,
+            "product": view.browser.product,
+            "pid": view.browser.pid,
+            "since": clocks.text(view.browser.since),
+            "generation": view.browser.generation,
+            "memory": view.browser.memory,
+            "reason": view.browser.reason,
+        },
+        "versions": {
+            "screen": _version(shown(view)),
+            "disk": _version(deploy.disk.version if deploy.disk else None),
+            "complete": not deploy.disk.missing if deploy.disk else None,
+            "missing": list(deploy.disk.missing) if deploy.disk else [],
+        },
+        "paused_until": clocks.text(view.paused_until),
+        "configuration": {"mistakes": list(view.mistakes)},
+        "problems": lacks,
+    }
+
+
+def line(kernel: Kernel, clocks: Clocks) -> str:
+    """Return the one line for ``systemctl status``: it changes only when something happens."""
+    view, judgement, plan = kernel.view, kernel.judgement, kernel.plan
+    parts = [f"{judgement.verdict.value}: {judgement.why}"]
+    if view.page.url.startswith(("http:", "https:")):
+        parts.append(_public(view.page.url))
+    version = shown(view)
+    if version:
+        parts.append(f"version {version.mtime}")
+    if plan:
+        parts.append(f"next: {plan.remedy.value}" + (f" at {clocks.text(plan.due)}" if plan.due > clocks.monotonic else ""))
+    if view.mistakes:
+        parts.append(f"bad configuration: {view.mistakes[0]}")
+    return "; ".join(parts)
+
+
+def _public(url: str) -> str:
+    """Return a URL without what may be secret or endless."""
+    if url.startswith("data:"):
+        return url.split(";base64", 1)[0]
+    scheme, mark, rest = path(url).partition("://")
+    return scheme + mark + rest.rpartition("@")[2] if "@" in rest.split("/", 1)[0] else path(url)
+
+
+def _version(version: Version | None) -> dict[str, Any] | None:
+    return {"version": version.mtime, "digest": version.digest} if version else None
+
+
+def _answer(heard: Heard | None, clocks: Clocks) -> dict[str, Any] | None:
+    if heard is None:
+        return None
+    return {"status": heard.answer.status, "error": heard.answer.error, "at": clocks.text(heard.at)}
