@@ -17,7 +17,7 @@ from kioskd.core.policy import Policy, Word, origin, path
 PROVEN_S = 10.0
 
 #: kioskd's own pages are data: URLs that name themselves, so that they need no server and no memory.
-_OWN = re.compile(r"data:text/html;charset=utf-8;kioskd=(\w+);")
+_OWN = re.compile(r"data:text/html;charset=utf-8;kioskd=(\w+)[;,]")
 
 
 class Life(Enum):
