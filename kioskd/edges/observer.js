@@ -1,0 +1,265 @@
+// Runs before any script of the page, in every document and worker. Knows each WebSocket and EventSource, and answers one question:
+// how are you? What it uses of the language is taken now, because a page may replace any of it later. Called as (observer)("name").
+(name => {
+  "use strict";
+  const world = globalThis;
+  if (Object.getOwnPropertyDescriptor(world, name)) return; // an initial about:blank hands its window to the document that follows
+
+  const MAX_GROUPS = 32, MAX_FRAMES = 64, MAX_KINDS = 32, MAX_NODES = 3000, LOOK_MS = 20, FRAME_MS = 250;
+  const {apply, construct} = Reflect, {defineProperty, getOwnPropertyDescriptor} = Object;
+  const free = method => (self, ...args) => apply(method, self, args);
+  const getter = (type, key) => free(getOwnPropertyDescriptor(type.prototype, key).get);
+  const [P, S, timer, now] = [Promise, String, world.setTimeout.bind(world), performance.now.bind(performance)];
+  const listen = free(EventTarget.prototype.addEventListener);
+  const {get: mapGet, set: mapSet, delete: mapDelete, keys: mapKeys} = Map.prototype, nextKey = free(new Map().keys().next);
+  const groups = new Map(), group = free(mapGet), keep = free(mapSet), drop = free(mapDelete), names = free(mapKeys);
+  const tracks = new WeakMap(), trackOf = free(WeakMap.prototype.get), track = free(WeakMap.prototype.set);
+  const [indexOf, slice, trim, lower, replace] = ["indexOf", "slice", "trim", "toLowerCase", "replace"].map(m => free(S.prototype[m]));
+
+  // --- connections: one group for all of one URL without query, so that endless reconnects need no memory
+
+  const groupOf = url => {
+    for (const end of ["#", "?"]) {
+      const at = indexOf(url, end);
+      if (at >= 0) url = slice(url, 0, at);
+    }
+    url = slice(url, 0, 1000);
+    let known = group(groups, url);
+    if (!known) {
+      if (groups.size >= MAX_GROUPS && !forgetOne()) return null;
+      known = {url, open: 0, since: now(), closedByPage: false, messages: 0, last: 0, gap: 0};
+      keep(groups, url, known);
+    }
+    return known;
+  };
+
+  const forgetOne = () => {
+    const all = names(groups);
+    for (let key = nextKey(all); !key.done; key = nextKey(all)) {
+      if (group(groups, key.value).open) continue;
+      drop(groups, key.value);
+      return true;
+    }
+    return false;
+  };
+
+  const opened = one => {
+    if (one.open || one.ended) return;
+    one.open = true;
+    if (one.group.open++ === 0) one.group.since = one.group.last = now();
+    one.group.closedByPage = false;
+  };
+  const lost = (one, byPage) => {
+    if (!one.open) return;
+    one.open = false;
+    if (--one.group.open > 0) return;
+    one.group.since = now();
+    one.group.closedByPage = byPage;
+  };
+  const heard = one => {
+    const at = now(), of = one.group;
+    if (at - of.last > of.gap) of.gap = at - of.last;
+    of.last = at;
+    of.messages++;
+  };
+
+  const observe = (kind, urlOf, stateOf, follow) => {
+    const Native = world[kind];
+    if (!Native) return;
+    const Seen = new Proxy(Native, {
+      construct(target, args, newTarget) {
+        const made = construct(target, args, newTarget === Seen ? target : newTarget);
+        const of = groupOf(urlOf(made));
+        if (of) {
+          of.closedByPage = false; // it tries again
+          const one = {group: of, open: false, ended: false, kinds: 0};
+          track(tracks, made, one);
+          listen(made, "open", () => opened(one));
+          listen(made, "message", () => heard(one));
+          follow(made, one);
+        }
+        return made;
+      },
+    });
+    const proto = Native.prototype, close = proto.close;
+    proto.close = new Proxy(close, {
+      apply(target, self, args) {
+        const one = trackOf(tracks, self);
+        const wasOpen = one && stateOf(self) === 1;
+        const result = apply(target, self, args); // throws where its arguments are bad, and then nothing was closed
+        if (one) { if (wasOpen) lost(one, true); one.ended = true; }
+        return result;
+      },
+    });
+    defineProperty(proto, "constructor", {...getOwnPropertyDescriptor(proto, "constructor"), value: Seen});
+    defineProperty(world, kind, {...getOwnPropertyDescriptor(world, kind), value: Seen});
+  };
+
+  if (world.WebSocket)
+    observe("WebSocket", getter(WebSocket, "url"), getter(WebSocket, "readyState"), (socket, one) =>
+      listen(socket, "close", () => { lost(one, false); one.ended = true; }));
+
+  if (world.EventSource) {
+    const state = getter(EventSource, "readyState");
+    observe("EventSource", getter(EventSource, "url"), state, (source, one) =>
+      listen(source, "error", () => { lost(one, false); if (state(source) === 2) one.ended = true; }));
+    // A named event reaches only listeners of its name, so each name the page listens to is listened to.
+    const known = {message: 1, open: 1, error: 1, __proto__: null};
+    defineProperty(EventSource.prototype, "addEventListener", {
+      configurable: true, enumerable: true, writable: true,
+      value: new Proxy(EventTarget.prototype.addEventListener, {
+        apply(target, self, args) {
+          const one = trackOf(tracks, self), kind = args[0];
+          if (one && typeof kind === "string" && !known[kind] && !(one.names ??= {__proto__: null})[kind] && one.kinds++ < MAX_KINDS) {
+            one.names[kind] = 1;
+            listen(self, kind, () => heard(one));
+          }
+          return apply(target, self, args);
+        },
+      }),
+    });
+  }
+
+  const connections = () => {
+    const found = [], at = now(), seconds = since => (at - since) / 1000, all = names(groups);
+    for (let key = nextKey(all), i = 0; !key.done; key = nextKey(all)) {
+      const g = group(groups, key.value), age = seconds(g.since);
+      found[i++] = {
+        url: g.url, open_for: g.open ? age : null, dead_for: g.open ? null : age, closed_by_page: g.closedByPage,
+        messages: g.messages, silent_for: g.open ? seconds(g.last) : 0, longest_gap: g.gap / 1000,
+      };
+    }
+    return found;
+  };
+
+  const hide = answer => defineProperty(world, name, {value: answer}); // not enumerable, and there for good
+  if (!world.document) return void hide(() => ({connections: connections()}));
+
+  // --- the document: is anything to be seen?
+
+  const rectOf = free(Element.prototype.getBoundingClientRect), rendered = free(Element.prototype.checkVisibility);
+  const style = world.getComputedStyle.bind(world), frame = world.requestAnimationFrame.bind(world);
+  const walkerOf = free(Document.prototype.createTreeWalker), step = free(TreeWalker.prototype.nextNode);
+  const typeOf = getter(Node, "nodeType"), textOf = getter(Node, "textContent"), parentOf = getter(Node, "parentElement");
+  const tagOf = getter(Element, "localName"), shadowOf = getter(Element, "shadowRoot"), innerText = getter(HTMLElement, "innerText");
+  const bodyOf = getter(Document, "body"), urlOf = getter(Document, "URL"), readyOf = getter(Document, "readyState");
+  const shownOf = getter(Document, "visibilityState"), naturalWidth = getter(HTMLImageElement, "naturalWidth");
+  const entries = free(Performance.prototype.getEntriesByType), SEEN = {opacityProperty: true, visibilityProperty: true};
+  const CONTENT = {canvas: 1, video: 1, iframe: 1, frame: 1, svg: 1, object: 1, embed: 1, input: 1, textarea: 1, select: 1, button: 1,
+    progress: 1, meter: 1, math: 1, __proto__: null};
+  const SILENT = {script: 1, style: 1, noscript: 1, template: 1, title: 1, option: 1, __proto__: null};
+
+  const onScreen = element => {
+    if (!rendered(element, SEEN)) return false;
+    const r = rectOf(element);
+    return r.width > 0 && r.height > 0 && r.right > 0 && r.bottom > 0 && r.left < world.innerWidth && r.top < world.innerHeight;
+  };
+  const shows = (element, budget) => {
+    const tag = tagOf(element);
+    if (CONTENT[tag]) return onScreen(element);
+    if (tag === "img") return naturalWidth(element) > 0 && onScreen(element);
+    const shadow = shadowOf(element);
+    if (shadow) return anything(shadow, budget);
+    if (indexOf(tag, "-") > 0 && !element.firstChild) return onScreen(element); // a closed shadow root may hold anything
+    return indexOf(style(element).backgroundImage, "url(") >= 0 && onScreen(element);
+  };
+  const anything = (root, budget) => {
+    const walker = walkerOf(document, root, 5); // elements and text
+    for (let node = step(walker); node; node = step(walker)) {
+      if (--budget.nodes < 0 || now() > budget.until) return true; // not known, which is not bad
+      if (typeOf(node) === 1 ? shows(node, budget) : saysSomething(node)) return true;
+    }
+    return false;
+  };
+  const saysSomething = text => {
+    if (trim(textOf(text)) === "") return false;
+    const parent = parentOf(text) ?? text.getRootNode().host;
+    return !parent || (!SILENT[tagOf(parent)] && onScreen(parent));
+  };
+  const visible = () => {
+    const root = document.documentElement;
+    if (!root) return false;
+    if (tagOf(root) !== "html") return true; // an image, a PDF or an SVG by itself
+    const body = bodyOf(document);
+    if (!body) return false;
+    if (tagOf(body) === "frameset" || indexOf(style(body).backgroundImage, "url(") >= 0) return true;
+    return anything(body, {nodes: MAX_NODES, until: now() + LOOK_MS});
+  };
+
+  const plain = text => lower(replace(text, /\s+/g, " "));
+  const stuck = wanted => {
+    const body = bodyOf(document);
+    if (!wanted || !body || tagOf(body) !== "body") return false;
+    const text = trim(plain(wanted)), space = indexOf(text, " ");
+    const first = space < 0 ? text : slice(text, 0, space); // innerText is exact but needs a layout: asked only where it can be true
+    return indexOf(lower(textOf(body)), first) >= 0 && indexOf(plain(innerText(body)), text) >= 0;
+  };
+
+  const alive = () => {
+    try {
+      const said = world.kioskd?.alive?.();
+      return typeof said === "boolean" ? said : null;
+    } catch { return null; }
+  };
+
+  // --- the other frames: those of other origins can only be written to, and the page must not read that
+
+  const post = (frame, ...words) => { try { frame.postMessage([name, ...words], "*"); } catch { /* it has gone */ } };
+  const own = wanted => ({connections: connections(), stuck: stuck(wanted)});
+  let answers = null;
+  const dataOf = getter(MessageEvent, "data"), sourceOf = getter(MessageEvent, "source"), stop = free(Event.prototype.stopImmediatePropagation);
+  listen(world, "message", event => {
+    const data = dataOf(event);
+    if (typeof data !== "object" || data === null || data[0] !== name) return;
+    stop(event);
+    if (data[1] === "ask") post(sourceOf(event), "answer", data[2], own(data[3]));
+    else answers?.(data[2], data[3]);
+  }, true);
+
+  let asked = 0;
+  const others = wanted => new P(resolve => {
+    const found = [], far = [], id = ++asked;
+    const visit = parent => {
+      for (let i = 0; parent[i] && found.length + far.length < MAX_FRAMES; i++) {
+        const child = parent[i];
+        let near = null;
+        try { near = child[name]; } catch { /* another origin */ }
+        if (near) found[found.length] = near.own(wanted);
+        else far[far.length] = child;
+        visit(child);
+      }
+    };
+    visit(world);
+    let missing = far.length;
+    if (!missing) return resolve(found);
+    answers = (to, answer) => {
+      if (to !== id) return;
+      found[found.length] = answer;
+      if (--missing === 0) resolve(found);
+    };
+    for (let i = 0; i < far.length; i++) post(far[i], "ask", id, wanted);
+    timer(() => resolve(found), FRAME_MS); // a frame without scripts never answers
+  });
+
+  const status = () => {
+    const url = urlOf(document);
+    if (indexOf(url, "http") !== 0 && indexOf(url, "chrome-error:") !== 0) return null;
+    return entries(performance, "navigation")[0]?.responseStatus ?? null;
+  };
+
+  const answer = async wanted => {
+    const frames = others(wanted);
+    // A page that scripts well but no longer paints is a frozen picture; one that is hidden gets no frames.
+    if (shownOf(document) === "visible") await new P(resolve => frame(resolve));
+    const found = await frames, mine = own(wanted);
+    return {
+      url: urlOf(document), ready: readyOf(document) === "complete", status: status(), visible: visible(), alive: alive(),
+      stuck: mine.stuck, connections: mine.connections, frames: found,
+    };
+  };
+  answer.own = own;
+  hide(answer);
+
+  // A print dialog would stand on the wall for ever, and DevTools does not see it.
+  world.print = new Proxy(world.print, {apply() {}});
+})

@@ -1,0 +1,121 @@
+"""The processes of one browser, found and ended for certain.
+
+A process belongs to the browser of a profile when it carries our marker in its environment (inherited by everything, the crash handler
+too), or names the profile on its command line (Chromium's children overwrite their environment), or descends from one that
+does. None of these depends on process groups, sessions or parents, so a predecessor's orphans are found as well.
+"""
+
+import asyncio
+import ctypes
+import logging
+import os
+import re
+import signal
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from kioskd.wire.flags import MARKER
+
+log = logging.getLogger(__name__)
+
+_PR_SET_CHILD_SUBREAPER = 36
+_KIND = re.compile(r"[\0 ]--type=([a-z-]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process of a browser."""
+
+    pid: int
+    parent: int
+    command: str  # arguments, with NUL or, where Chromium rewrote them, a blank between them
+
+    @property
+    def kind(self) -> str:
+        """``renderer``, ``gpu-process``, ``zygote``, ``utility`` …; empty for the browser itself."""
+        found = _KIND.search(self.command)
+        return found[1] if found else ""
+
+
+def adopt_orphans() -> None:
+    """Let what our children leave behind come to us instead of init, so that it can be reaped."""
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        log.debug("Cannot become the reaper of orphans: %s", os.strerror(ctypes.get_errno()))
+
+
+def tree(profile: str, marker: str) -> list[Process]:
+    """Return the living processes of the profile's browser, whoever started it. Takes some milliseconds."""
+    named = re.compile(re.escape(os.fsencode(f"--user-data-dir={profile}")) + rb"(?:[\0 ]|$)")
+    marked = f"{MARKER}={marker}\0".encode()
+    children: dict[int, list[Process]] = {}
+    found: dict[int, Process] = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit() and int(name) != os.getpid() and (parent := _living_parent(name)) is not None:
+            command = _read(name, "cmdline")
+            process = Process(int(name), parent, command.decode(errors="replace"))
+            children.setdefault(parent, []).append(process)
+            if named.search(command) or marked in _read(name, "environ"):
+                found[process.pid] = process
+    unseen = list(found)
+    while unseen:
+        for child in children.get(unseen.pop(), []):
+            if child.pid not in found:
+                found[child.pid] = child
+                unseen.append(child.pid)
+    return list(found.values())
+
+
+def kill(processes: Iterable[Process]) -> None:
+    """SIGKILL, which a stopped process obeys too."""
+    for process in processes:
+        try:
+            os.kill(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+        except PermissionError as error:
+            log.warning("Cannot kill process %d of the browser: %s", process.pid, error.strerror)
+
+
+async def end_tree(profile: str, marker: str) -> None:
+    """Kill the profile's browser and return when nothing of it lives. What is stopped from outside: a caller's deadline."""
+    pause = 0.002
+    while processes := tree(profile, marker):
+        kill(processes)
+        await asyncio.sleep(pause)  # nothing tells of the end of a process that is not our child
+        pause = min(pause * 2, 0.05)
+        reap(process.pid for process in processes)
+
+
+def reap(pids: Iterable[int]) -> None:
+    """Take the exit codes of those that are our children and have ended."""
+    for pid in pids:
+        try:
+            os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:
+            continue
+
+
+def memory(processes: Iterable[Process]) -> int:
+    """Return the bytes the processes hold, shared pages counted once (PSS). Takes milliseconds for each: for a thread."""
+    return sum(_proportional(process.pid) for process in processes)
+
+
+def _proportional(pid: int) -> int:
+    for name, key in (("smaps_rollup", b"Pss:"), ("status", b"VmRSS:")):  # a sandboxed renderer shows only the second
+        for line in _read(str(pid), name).splitlines():
+            if line.startswith(key):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def _living_parent(pid: str) -> int | None:
+    fields = _read(pid, "stat").rpartition(b")")[2].split()
+    return None if len(fields) < 2 or fields[0] in b"ZX" else int(fields[1])
+
+
+def _read(pid: str, name: str) -> bytes:
+    try:
+        with open(f"/proc/{pid}/{name}", "rb", buffering=0) as file:
+            return file.read()
+    except OSError:  # ended meanwhile, or another user's
+        return b""

@@ -1,0 +1,217 @@
+"""The screen: the browser's process, its DevTools pipe and its page, joined into one thing whose verbs are the actions."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from kioskd.core.actions import (
+    Action,
+    AskBrowser,
+    AskPage,
+    ClosePopup,
+    DismissDialog,
+    EndScript,
+    KillRenderer,
+    Navigate,
+    OpenPage,
+    Place,
+    ReadDocument,
+    ReadMemory,
+    Reload,
+    SetProfileAside,
+    StartBrowser,
+    StopBrowser,
+    StopLoading,
+)
+from kioskd.core.facts import BrowserGone as Gone
+from kioskd.core.facts import BrowserStarted, Fact, MemoryRead, PageOpened
+from kioskd.edges import page, processes
+from kioskd.edges.browser import Browser, Spawned
+from kioskd.edges.cdp_pipe import CdpPipe
+from kioskd.edges.page import Page
+from kioskd.errors import BrowserGone, KioskdError
+from kioskd.wire.cdp import Event
+from kioskd.wire.config import Browser as BrowserConfig
+
+log = logging.getLogger(__name__)
+
+FIRST_ANSWER_S = 20.0  # a foreign lock, a library that is missing half: then Chromium neither ends nor answers
+
+
+@dataclass(slots=True)
+class _Living:
+    """One generation, from its spawn to its ``BrowserGone``."""
+
+    generation: int
+    pid: int
+    pipe: CdpPipe | None = None
+    page: Page | None = None
+    started: bool = False
+    buried: bool = False
+
+    def ask_to_quit(self) -> None:
+        """Quit as from a menu, which writes the profile down."""
+        if self.pipe is not None and self.pipe.closed is None:
+            self.pipe.send("Browser.close")
+
+
+class Screen:
+    """All verbs raise a ``KioskdError`` when they fail. At most one browser lives at a time.
+
+    ``display`` gives the variables that lead to the display (WAYLAND_DISPLAY, DISPLAY …; none of them: headless), asked at each start;
+    ``url_of`` the address of a place, asked at each navigation.
+    """
+
+    def __init__(
+        self,
+        emit: Callable[[Fact], None],
+        config: BrowserConfig,
+        display: Callable[[], Mapping[str, str]],
+        url_of: Callable[[Place], str],
+        first_answer_s: float = FIRST_ANSWER_S,
+    ) -> None:
+        self._emit, self._url_of, self._first_answer_s = emit, url_of, first_answer_s
+        self._browser = Browser(config, display, self._exited)
+        self._now: _Living | None = None
+
+    @property
+    def profile_trouble(self) -> str | None:
+        """Why the profile is not where it was configured; None where it is."""
+        return self._browser.profile.trouble
+
+    def verbs(self) -> dict[type, Callable[[Any], Awaitable[None]]]:
+        """Return what carries out each kind of action."""
+        return {
+            StartBrowser: self.start,
+            StopBrowser: self.stop,
+            SetProfileAside: self.set_profile_aside,
+            OpenPage: self.open_page,
+            Navigate: lambda act: self._page(act).navigate(self._url_of(act.to)),
+            Reload: lambda act: self._page(act).reload(act.fresh),
+            StopLoading: lambda act: self._page(act).stop_loading(),
+            EndScript: lambda act: self._page(act).end_script(),
+            KillRenderer: self.kill_renderer,
+            DismissDialog: lambda act: self._page(act).dismiss_dialog(act.kind),
+            ClosePopup: lambda act: self._page(act).close_popup(act.target),
+            AskPage: lambda act: self._page(act).ask(act.question, act.stuck_text),
+            AskBrowser: lambda act: self._page(act).ask_browser(act.question),
+            ReadDocument: lambda act: self._page(act).read_document(act.document),
+            ReadMemory: self.read_memory,
+        }
+
+    async def start(self, act: StartBrowser) -> None:
+        """Start the browser of a new generation; ``BrowserStarted`` or ``BrowserGone`` follows from it in any case."""
+        if self._now is not None:
+            self._bury("It was still there when the next one was started")
+            self._now = None
+        try:
+            spawned = await self._browser.start()
+        except KioskdError as error:
+            self._emit(Gone(act.generation, str(error)))
+            raise
+        now = self._now = _Living(act.generation, spawned.pid)
+        try:
+            product = await self._attach(now, spawned)
+        except BaseException as error:
+            self._browser.kill()
+            reason = str(error) if isinstance(error, KioskdError) else "It was stopped while it started"
+            self._bury(reason)
+            raise
+        self._browser.listen_no_more()
+        now.started = True
+        self._emit(BrowserStarted(act.generation, spawned.pid, product))
+
+    async def _attach(self, now: _Living, spawned: Spawned) -> str:
+        def hear(event: Event) -> None:
+            if now.page is not None:
+                now.page.on_event(event)
+
+        def closed(reason: str) -> None:
+            if now is self._now:
+                # The process' own end, with its exit code and last words, is a moment behind its pipe's: it explains more.
+                asyncio.get_running_loop().call_later(0.05 if now.started else 0.3, self._bury_if, now, reason)
+
+        now.pipe = CdpPipe(spawned.answers_fd, spawned.commands_fd, wanted=page.EVENTS, on_event=hear, on_closed=closed)
+        name = f"_{secrets.token_hex(8)}"  # known to nobody but the observer and us
+        now.page = Page(now.pipe, now.generation, lambda fact: self._pass(now, fact), name)
+        try:
+            async with asyncio.timeout(self._first_answer_s):
+                return await now.page.attach()
+        except TimeoutError as error:
+            raise BrowserGone(f"Chromium did not answer DevTools within {self._first_answer_s:g} s") from error
+
+    async def stop(self, act: StopBrowser) -> None:
+        """End the whole tree, of whichever generation it is: there is only one."""
+        now = self._now if self._now is not None and self._now.generation == act.generation else None
+        polite = None
+        if now is not None:
+            now.started = False  # what its page says while it goes is no news
+            polite = now.ask_to_quit if act.polite else None
+        await self._browser.stop(polite)
+        if now is not None:
+            self._bury("It was stopped")
+
+    async def set_profile_aside(self, act: SetProfileAside) -> None:
+        """Move the profile away."""
+        self._browser.profile.set_aside()
+
+    async def open_page(self, act: OpenPage) -> None:
+        """Make a new page in place of one that has gone."""
+        await self._page(act).open()
+        self._emit(PageOpened(act.generation))
+
+    async def kill_renderer(self, act: KillRenderer) -> None:
+        """Kill the renderers of the page: of all its frames, since DevTools does not tell which is whose."""
+        self._page(act)
+        renderers = [each for each in self._browser.tree() if each.kind == "renderer"]
+        if not renderers:
+            raise KioskdError("Cannot kill the renderer: there is none")
+        processes.kill(renderers)
+
+    async def read_memory(self, act: ReadMemory) -> None:
+        """Measure the browser's tree."""
+        self._page(act)
+        self._emit(MemoryRead(act.generation, await self._browser.memory()))
+
+    async def screenshot(self) -> bytes:
+        """Return what the page shows, as PNG."""
+        if self._now is None or self._now.page is None:
+            raise BrowserGone("There is no browser")
+        return await self._now.page.screenshot()
+
+    async def close(self) -> None:
+        """End everything."""
+        self._bury("kioskd stops")
+        await self._browser.stop()
+
+    def _page(self, act: Any) -> Page:
+        now = self._now
+        if now is None or now.page is None or now.buried or now.generation != act.generation:
+            raise BrowserGone(f"Browser {act.generation} is gone")
+        return now.page
+
+    def _pass(self, now: _Living, fact: Fact) -> None:
+        if now.started and not now.buried:
+            self._emit(fact)
+
+    def _exited(self, pid: int, reason: str) -> None:
+        if self._now is not None and self._now.pid == pid:
+            self._bury(reason)
+
+    def _bury_if(self, now: _Living, reason: str) -> None:
+        if now is self._now:
+            self._bury(reason)
+
+    def _bury(self, reason: str) -> None:
+        """Say once that the present browser is gone."""
+        now = self._now
+        if now is None or now.buried:
+            return
+        now.buried = True
+        if now.pipe is not None:
+            now.pipe.close(reason)
+        self._emit(Gone(now.generation, reason, now.pid))

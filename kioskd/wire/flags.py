@@ -1,0 +1,56 @@
+"""The command line of a kiosk's Chromium: every flag with its reason, and the display's share of the environment."""
+
+from collections.abc import Mapping, Sequence
+
+START_PAGE = "data:text/html;charset=utf-8;kioskd=start,<html style='background:%23000'>"  # its name tells the core what it is
+
+# Checked against Chromium 156: each of these is read there.
+FLAGS: tuple[tuple[str, str], ...] = (
+    ("--remote-debugging-pipe", "DevTools on descriptors 3 and 4: no TCP port, and the browser quits when we die"),
+    ("--kiosk", "full screen, without any bars"),
+    ("--no-first-run", "no welcome tab over the page"),
+    ("--no-default-browser-check", "no question that nobody answers"),
+    ("--noerrdialogs", "a dialog of Chromium's own would stand on the wall for ever"),
+    ("--hide-crash-restore-bubble", "no \"Restore pages?\" after a kill"),
+    ("--disable-search-engine-choice-screen", "no choice screen in a fresh profile"),
+    ("--disable-background-networking", "a kiosk calls nobody but its page's servers"),
+    ("--disable-component-update", "no downloads behind the page's back, no writes to the SD card"),
+    ("--disable-sync", "there is no account"),
+    ("--disable-breakpad", "no crash uploads, no helper left behind by a killed browser"),
+    ("--password-store=basic", "a desktop keyring would ask for its password"),
+    ("--autoplay-policy=no-user-gesture-required", "nobody clicks on play"),
+    ("--disable-background-timer-throttling", "the page's reconnect timers keep their pace when Chromium believes itself hidden"),
+    ("--disable-renderer-backgrounding", "the same, for its priority"),
+    ("--disable-backgrounding-occluded-windows", "the same, when a compositor says that nothing can be seen"),
+    ("--disable-hang-monitor", "its \"Page unresponsive\" dialog: kioskd is the monitor"),
+    ("--disable-prompt-on-repost", "a reload after a form asks nothing"),
+    ("--overscroll-history-navigation=0", "a swipe on a touch screen must not go back in history"),
+    ("--disable-pinch", "a pinch must not leave the page zoomed"),
+    ("--force-dark-mode", "no white flash while the first page is on its way"),
+    # Translate: its bubble; MediaRouter: it searches the network for screens; HttpsUpgrades: a dashboard on plain HTTP
+    # would be asked for by HTTPS first, and an outage of its server looks different then.
+    ("--disable-features=Translate,MediaRouter,HttpsUpgrades,HttpsFirstBalancedModeAutoEnable", "see the comment above"),
+)
+
+_HEADLESS = ("--headless=new", "--window-size=1920,1080")  # the size of a usual wall
+_NOT_FOR_BROWSERS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID")
+
+
+def arguments(profile: str, display: Mapping[str, str], extra: Sequence[str]) -> list[str]:
+    """Return everything after the command's name. ``display`` without WAYLAND_DISPLAY and DISPLAY means headless."""
+    if display.get("WAYLAND_DISPLAY"):
+        where: tuple[str, ...] = ("--ozone-platform=wayland",)
+    elif display.get("DISPLAY"):
+        where = ("--ozone-platform=x11", "--window-position=0,0")
+    else:
+        where = _HEADLESS
+    return [*(flag for flag, _ in FLAGS), f"--user-data-dir={profile}", *where, *extra, START_PAGE]
+
+
+def environment(own: Mapping[str, str], display: Mapping[str, str], marker: str) -> dict[str, str]:
+    """Return the browser's environment: ours without what is between us and systemd, and with the display's."""
+    kept = {name: value for name, value in own.items() if name not in (*_NOT_FOR_BROWSERS, "DISPLAY", "WAYLAND_DISPLAY")}
+    return {**kept, "GTK_THEME": "Adwaita:dark", **display, MARKER: marker}
+
+
+MARKER = "KIOSKD_BROWSER"
