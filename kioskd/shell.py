@@ -39,6 +39,7 @@ class Shell:
         self._tasks: set[asyncio.Task[None]] = set()
         self._shown: tuple[Any, ...] = ()
         self._ready = False
+        self.turned_at = clock()
 
     def serve(self, verbs: Mapping[type[Action], Verb]) -> None:
         """Add who carries out which action."""
@@ -80,8 +81,7 @@ class Shell:
             return Woke(wake_at)
 
     async def _perform(self, action: Action) -> None:
-        if not isinstance(action, QUIET):
-            log.info("> %s", action)
+        log.debug("> %s", action)
         try:
             await self._carry_out(action)
         except TimeoutError:
@@ -106,12 +106,16 @@ class Shell:
             await self.verbs[type(action)](action)
 
     def _tell(self, now: float) -> None:
-        """The end of a turn: systemd hears of it here and nowhere else; the log gets a line for each change of verdict or rung."""
+        """End a turn: systemd hears of it here and nowhere else; the log gets a line for each change of verdict or rung."""
+        self.turned_at = now
         judgement, rung = self.kernel.judgement, self.kernel.ladder.rung
         if self._shown != (judgement.verdict, rung):
             self._shown = (judgement.verdict, rung)
             quiet = judgement.verdict in (Verdict.HEALTHY, Verdict.LOADING, Verdict.PAUSED)
             log.log(logging.INFO if quiet else logging.WARNING, "= %s (%s): %s", judgement.verdict.value, rung.name, judgement.why)
+        incident = self.kernel.ladder.incident
+        if incident is not None and incident.last is not None and incident.acted_at == now:
+            log.warning("> %s", incident.last[1].value)
         self._notify.status(line(self.kernel, Clocks(now, time.time())))
         self._notify.watchdog()
         if not self._ready:

@@ -1,0 +1,7 @@
+"""``python3 -m kioskd`` is ``kioskd``."""
+
+import sys
+
+from kioskd.cli import main
+
+sys.exit(main())

@@ -1,0 +1,192 @@
+"""The wiring: what is started, in which order, and the same list backwards. Nothing is decided here."""
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from kioskd.core import actions as a
+from kioskd.core.facts import Asked, Command, ConfigRead, ConfigRejected, DeployRead
+from kioskd.core.policy import origin
+from kioskd.edges import config_file, host
+from kioskd.edges.http_api import Api
+from kioskd.edges.notify import NullNotify
+from kioskd.edges.probes import Probes
+from kioskd.edges.watch import Watch
+from kioskd.errors import ConfigError, EdgeUnavailable
+from kioskd.screen import Screen
+from kioskd.shell import Shell
+from kioskd.web import template
+from kioskd.wire import pages
+from kioskd.wire.config import Config, Display, policy
+from kioskd.wire.status import Clocks, status
+
+log = logging.getLogger(__name__)
+
+#: The loop counts as turning when its last turn is not longer ago than this: it sleeps for a minute at most.
+ALIVE_S = 90.0
+
+
+class Daemon:
+    """One kioskd, from its configuration file to the screen."""
+
+    def __init__(self, path: Path, notify: NullNotify, strict: bool = False) -> None:
+        """Read the configuration at ``path``; a bad one raises ``ConfigError`` only where ``strict``."""
+        self._path = path
+        self._notify = notify
+        self._mistakes: tuple[str, ...] = ()
+        self._problems: dict[str, str | None] = {}
+        self._good = True
+        self.config = self._first_config(strict)
+        self.shell = Shell(notify)
+
+    def _first_config(self, strict: bool) -> Config:
+        try:
+            config = config_file.read(self._path)
+        except ConfigError as error:
+            if strict:
+                raise
+            self._mistakes = error.mistakes
+            for mistake in error.mistakes:
+                log.error("%s", mistake)
+            kept = config_file.last_good(Path(Config().state))
+            self._good = kept is not None
+            if kept is not None:
+                log.warning("Going on with the last good configuration, kept in %s", kept.state)
+            return kept or Config()
+        self._keep(config)
+        return config
+
+    def _keep(self, config: Config) -> None:
+        try:
+            config_file.keep_good(config_file.content(self._path), Path(config.state))
+            self._problems["state"] = None
+        except (EdgeUnavailable, ConfigError) as error:
+            if self._problems.get("state") != str(error):
+                log.warning("%s", error)
+            self._problems["state"] = str(error)
+
+    async def run(self) -> None:
+        """Run until SIGTERM or SIGINT."""
+        config, shell = self.config, self.shell
+        loop = asyncio.get_running_loop()
+        async with AsyncExitStack() as backwards:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, shell.stop)
+            loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+            self.machine = host.Host(config.state)
+            self.screen = Screen(shell.emit, config.browser, self._display, self._url_of)
+            backwards.push_async_callback(self.screen.close)
+            self.probes = Probes(shell.emit, lambda: self.config.url)
+            backwards.push_async_callback(self.probes.close)
+            self.watch = Watch(shell.emit, config.deploy, str(self._path), self._read_config)
+            self.api = self._api(config)
+            shell.serve(self.screen.verbs())
+            shell.serve(self._verbs())
+            backwards.callback(self._notify.stopping)
+            self._announce()
+            async with asyncio.TaskGroup() as rooms:
+                tasks = [rooms.create_task(self.watch.run()), rooms.create_task(self.api.run())]
+                await shell.run()
+                for task in tasks:
+                    task.cancel()
+
+    def _announce(self) -> None:
+        """The first facts: what was remembered, and the configuration, or what is wrong with it."""
+        emit = self.shell.emit
+        emit(self.machine.remembered())
+        if self._good:
+            emit(ConfigRead(policy(self.config, host.total_memory())))
+        if self._mistakes:
+            emit(ConfigRejected(self._mistakes))
+
+    def _verbs(self) -> Mapping[type[a.Action], Any]:
+        return {
+            a.ProbeServer: self.probes.probe,
+            a.ReadDeploy: self.watch.read,
+            a.Remember: self.machine.remember,
+            a.RecordReboot: self.machine.record_reboot,
+            a.RebootHost: self.machine.reboot,
+        }
+
+    # --- the configuration, again -----------------------------------------------------------------
+
+    def _hang_up(self) -> None:
+        self._notify.reloading()
+        self._read_config()
+        self._notify.ready()
+
+    def _read_config(self) -> None:
+        """Read the file anew: a bad one changes nothing but the status."""
+        try:
+            config = config_file.read(self._path)
+        except ConfigError as error:
+            if error.mistakes != self._mistakes:
+                for mistake in error.mistakes:
+                    log.error("%s", mistake)
+            self._mistakes = error.mistakes
+            self.shell.emit(ConfigRejected(error.mistakes))
+            return
+        before, self.config, self._mistakes, self._good = self.config, config, (), True
+        self._keep(config)
+        self.watch.follow(config.deploy)
+        self.api.follow(config.api.listen)
+        self.screen.follow(config.browser)
+        log.info("Configuration read from %s", self._path)
+        self.shell.emit(ConfigRead(policy(config, host.total_memory())))
+        if config.browser != before.browser or config.display != before.display:
+            self.shell.emit(Asked(Command.RESTART))
+        if config.state != before.state:
+            log.warning("A changed state folder counts from the next start of kioskd")
+
+    # --- what the rooms ask of the wiring ----------------------------------------------------------
+
+    def _display(self) -> Mapping[str, str]:
+        """The variables that name the display to draw on; none: headless."""
+        mode = self.config.display.mode
+        present = {name: os.environ[name] for name in ("WAYLAND_DISPLAY", "DISPLAY", "XAUTHORITY") if os.environ.get(name)}
+        wanted = mode in (Display.AUTO, Display.INHERIT)
+        found = bool({"WAYLAND_DISPLAY", "DISPLAY"} & present.keys())
+        problem = None
+        if mode is Display.CAGE:
+            problem = "display.mode cage is not part of this version: running headless"
+        elif mode is Display.INHERIT and not found:
+            problem = "display.mode is inherit, and neither WAYLAND_DISPLAY nor DISPLAY is set: running headless"
+        self._problems["display"] = problem
+        return present if wanted and found else {}
+
+    def _url_of(self, place: a.Place) -> str:
+        match place:
+            case a.Place.HOME:
+                return self.config.url or pages.data_url(a.Place.WELCOME, self._page(a.Place.WELCOME))
+            case _:
+                return pages.data_url(place, self._page(place))
+
+    def _page(self, place: a.Place) -> str:
+        match place:
+            case a.Place.MISTAKE:
+                return pages.mistake(template("mistake"), self._mistakes)
+            case a.Place.WELCOME:
+                return pages.welcome(template("welcome"), str(self._path))
+            case _:
+                return pages.holding(template("holding"), self.config.url or "", self.shell.kernel.judgement.why)
+
+    def _api(self, config: Config) -> Api:
+        return Api(
+            config.api.listen,
+            version=lambda: self.shell.kernel.view.deploy.disk if self.config.deploy.index else DeployRead(None, ("no index is configured",)),
+            status=self.status,
+            origins=lambda: frozenset({origin(self.config.url or ""), *self.config.api.origins} - {""}),
+            holding=lambda: self._page(a.Place.HOLDING),
+            alive=lambda: time.monotonic() - self.shell.turned_at < ALIVE_S,
+        )
+
+    def status(self) -> dict[str, Any]:
+        """Return what ``GET /api/status`` shows."""
+        problems = {**self._problems, "inotify": self.watch.problem, "api": self.api.problem}
+        return status(self.shell.kernel, Clocks(time.monotonic(), time.time()), problems)

@@ -1,0 +1,212 @@
+"""The two that a fault is injected into: a real kioskd with its Chromium, and, as the control, a Chromium alone.
+
+For the tests, the tour and the benchmark. Both run the same Chromium with the same flags in front of the same dashboard; a
+process fault is the same verb on either.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any, Self
+
+import aiohttp
+import psutil
+import yaml
+
+import kioskd
+from kioskd.errors import KioskdError
+from kioskd.wire import flags
+
+STOP_S = 20.0
+
+
+def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Return ``base`` with ``over`` laid over it, section by section."""
+    both = {**base, **over}
+    for key in base.keys() & over.keys():
+        if isinstance(base[key], dict) and isinstance(over[key], dict):
+            both[key] = merged(base[key], over[key])
+    return both
+
+
+def free_port() -> int:
+    """Return a port of the loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Victim:
+    """A Chromium on a profile, whoever started it: found by its profile, hurt by pid."""
+
+    profile: Path
+
+    def processes(self, kind: str | None = None) -> list[psutil.Process]:
+        """The living processes of this browser: all, or of one ``--type`` ("" is the browser itself)."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                command = " ".join(process.cmdline())
+                if process.status() == psutil.STATUS_ZOMBIE or f"--user-data-dir={self.profile}" not in command:
+                    continue
+                type_ = command.partition("--type=")[2].split(" ", 1)[0]
+            except psutil.Error:
+                continue
+            if kind is None or type_ == kind:
+                found.append(process)
+        return found
+
+    @property
+    def pid(self) -> int:
+        """The browser's main process."""
+        (main,) = self.processes("")
+        return int(main.pid)
+
+    def signal(self, number: int, kind: str | None = "") -> None:
+        """Send a signal to the main process, to all of a kind, or (None) to the whole tree."""
+        hit = self.processes(kind)
+        if not hit:
+            raise KioskdError(f"Cannot hurt the browser: it has no process of kind {kind!r}")
+        for process in hit:
+            os.kill(process.pid, number)
+
+    def kill(self) -> None:
+        """SIGKILL the browser's main process."""
+        self.signal(signal.SIGKILL)
+
+    def freeze(self, kind: str | None = None) -> None:
+        """SIGSTOP the whole tree, or one kind of process."""
+        self.signal(signal.SIGSTOP, kind)
+
+    def crash_renderers(self) -> None:
+        """SIGKILL the renderers: "Aw, Snap"."""
+        self.signal(signal.SIGKILL, "renderer")
+
+    def _end_tree(self) -> None:
+        for process in self.processes():
+            os.kill(process.pid, signal.SIGKILL)
+
+
+class Bare(Victim):
+    """The control: Chromium alone, as a shell script would start it."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        """``folder``: where its profile is made."""
+        self.url, self.profile = url, folder / "bare-profile"
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def __aenter__(self) -> Self:
+        """Start it."""
+        options = flags.arguments(str(self.profile), {}, ())
+        options = [option for option in options if option not in ("--remote-debugging-pipe", flags.START_PAGE)]
+        self._process = await asyncio.create_subprocess_exec(
+            "chromium", *options, self.url, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL, start_new_session=True
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """End its whole tree."""
+        self._end_tree()
+        if self._process is not None:
+            await self._process.wait()
+
+
+class Kiosk(Victim):
+    """A kioskd process as a user starts it, with its own configuration, state, profile and port."""
+
+    def __init__(self, url: str | None, folder: Path, **over: Any) -> None:
+        """``over``: sections of the configuration, laid over what a test needs (own folders and port, no display)."""
+        self.folder, self.profile, self.state = folder, folder / "profile", folder / "state"
+        self.config_file, self.log_file = folder / "kioskd.yaml", folder / "kioskd.log"
+        self.port = free_port()
+        self.config = merged(
+            {
+                **({"url": url} if url else {}),
+                "browser": {"profile": str(self.profile)},
+                "display": {"mode": "headless"},
+                "api": {"listen": f"127.0.0.1:{self.port}"},
+                "state": str(self.state),
+            },
+            over,
+        )
+        self.process: asyncio.subprocess.Process | None = None
+
+    def configure(self, **over: Any) -> None:
+        """Write the configuration, changed."""
+        self.config = merged(self.config, over)
+        self.write(yaml.safe_dump(self.config))
+
+    def write(self, text: str) -> None:
+        """Replace the configuration file, as an editor does."""
+        fresh = self.config_file.with_suffix(".new")
+        fresh.write_text(text)
+        fresh.replace(self.config_file)
+
+    async def __aenter__(self) -> Self:
+        """Start kioskd."""
+        if not self.config_file.exists():
+            self.configure()
+        await self.start()
+        return self
+
+    async def start(self, **environment: str) -> None:
+        """Start kioskd."""
+        with self.log_file.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "kioskd", "run", "--config", str(self.config_file),
+                cwd=Path(kioskd.__file__).parents[1], stdout=log, stderr=log, env={**os.environ, **environment},
+            )  # fmt: skip
+
+    async def stop(self) -> None:
+        """Stop kioskd as systemd does."""
+        if self.process is not None and self.process.returncode is None:
+            self.process.send_signal(signal.SIGTERM)
+            await asyncio.wait_for(self.process.wait(), STOP_S)
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Stop kioskd; raise KioskdError where it leaves a process behind."""
+        try:
+            await self.stop()
+            left = self.processes()
+        finally:
+            self._end_tree()
+        if kind is None and left:
+            raise KioskdError(f"kioskd left processes behind: {left}")
+
+    def log(self) -> str:
+        """What kioskd has said so far."""
+        return self.log_file.read_text(errors="replace")
+
+    async def status(self) -> dict[str, Any]:
+        """GET /api/status."""
+        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{self.port}/api/status") as response:
+            known: dict[str, Any] = await response.json()
+            return known
+
+    async def shows(self, within: float, **wanted: Any) -> dict[str, Any]:
+        """Wait until the status has these values (dots for sections: ``page.url``); return it."""
+        deadline, known = time.monotonic() + within, None
+        while time.monotonic() < deadline:
+            try:
+                known = await self.status()
+            except aiohttp.ClientError:
+                known = None
+            if known is not None and all(_matches(_dig(known, key), value) for key, value in wanted.items()):
+                return known
+            await asyncio.sleep(0.05)  # the status has no events yet; the fact is what ends this, not the time
+        raise TimeoutError(f"The status did not show {wanted} within {within:g} s: {json.dumps(known, indent=1)}\n{self.log()}")
+
+
+def _dig(known: Any, key: str) -> Any:
+    for part in key.split("__"):
+        known = known[part] if known is not None else None
+    return known
+
+
+def _matches(value: Any, wanted: Any) -> bool:
+    return bool(wanted(value)) if callable(wanted) else bool(value == wanted)
