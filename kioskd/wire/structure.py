@@ -20,13 +20,10 @@ _INDEX = re.compile(r"\[[0-9]+\]")
 
 
 class Structure:
-    """Fills dataclasses: a field's type says what is a section, a list, or may be null; its key's reader says the rest.
-
-    ``readers`` are named by dotted key, with ``[]`` for the items of a list.
-    ``contradiction`` says what two fields of one section, each good by itself, cannot mean together.
-    """
+    """Fills dataclasses: a field's type says what is a section, a list, or may be null; its key's reader says the rest."""
 
     def __init__(self, readers: Mapping[str, Reader], contradiction: Callable[[object], str | None]) -> None:
+        """Take the readers by dotted key, ``[]`` for the items of a list, and what says why two good fields cannot stand together."""
         self.converter = Converter()
         self._readers = readers
         self._contradiction = contradiction

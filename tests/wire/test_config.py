@@ -63,7 +63,9 @@ def test_every_key_is_read() -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["", "\n", "# nothing\n", "---\n", "~", "{}", b"", b"\xef\xbb\xbf", "\ufeff{}", "deploy:\nhealth: ~\n", "url: ~"])
+@pytest.mark.parametrize(
+    "text", ["", "\n", "# nothing\n", "---\n", "~", "{}", b"", b"\xef\xbb\xbf", "\ufeff{}", "deploy:\nhealth: ~\n", "url: ~"]
+)
 def test_what_is_left_out_has_its_default(text: str | bytes) -> None:
     assert parse(text, "f") == Config()
 
@@ -131,8 +133,21 @@ def test_a_flood_of_mistakes_is_cut() -> None:
 
 def test_show_writes_every_key_in_the_words_of_the_file() -> None:
     shown = show(parse(EVERYTHING, "f"))
-    for line in ("settle: 1.5s", "timeout: 250ms", "reload_after: 2m", "restart_after: 2h", "silence: off", "blank_after: off",
-                 "- unit: dashboard", "- unit: '404'", "within: 60s", "enabled: true", "per_boot: 2", "mode: headless", "url: null"):
+    for line in (
+        "settle: 1.5s",
+        "timeout: 250ms",
+        "reload_after: 2m",
+        "restart_after: 2h",
+        "silence: off",
+        "blank_after: off",
+        "- unit: dashboard",
+        "- unit: '404'",
+        "within: 60s",
+        "enabled: true",
+        "per_boot: 2",
+        "mode: headless",
+        "url: null",
+    ):
         assert line in [part.strip() for part in shown.splitlines()], line  # fmt: skip
     assert parse(shown, "f") == parse(EVERYTHING, "f")
 

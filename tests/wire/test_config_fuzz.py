@@ -46,11 +46,11 @@ WORDS = st.sampled_from(
 )  # fmt: skip
 SCALARS = WORDS | st.text(max_size=8) | st.none() | st.booleans() | st.integers() | st.floats()
 TREES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS | SCALARS, inner, max_size=5), max_leaves=20)
-YAMLISH = st.lists(
-    KEYS | WORDS | st.sampled_from([": ", ":", "\n", "\n  ", "\n\t", "- ", "? ", "[", "]", "{", "}", ",", "&a ", "*a", "!x ", "!!int ", "|\n", ">\n",
-                                    '"', "'", "#", "%YAML 1.1\n", "---\n", "...\n", "<<", "@", "\\U00110000", "\r", "\x85", "\u2028", "\ufeff", "\x00"]),
-    max_size=40,
-).map("".join)  # fmt: skip
+MARKS = st.sampled_from(
+    [": ", ":", "\n", "\n  ", "\n\t", "- ", "? ", "[", "]", "{", "}", ",", "&a ", "*a", "!x ", "!!int ", "|\n", ">\n", '"', "'", "#", "---\n",
+     "...\n", "%YAML 1.1\n", "<<", "@", "\\U00110000", "\r", "\x85", "\u2028", "\ufeff", "\x00"]
+)  # fmt: skip
+YAMLISH = st.lists(KEYS | WORDS | MARKS, max_size=40).map("".join)
 
 
 @given(st.text() | YAMLISH)
@@ -92,7 +92,12 @@ TAILS = st.sampled_from(["", "/", "/a?b=c&d=%20#e", "/#{}", "/: x".replace(" ", 
 URLS = st.builds("{}{}".format, ORIGINS, TAILS)
 DURATIONS = st.floats(0.001, 86400) | st.integers(1, 86400).map(float) | st.sampled_from([60.0, 3600.0, 7200.0, 0.25])
 RULES = st.builds(
-    JournalRule, TEXT, st.sampled_from(["to 0 clients", "a{2}: #", "^- "]), st.integers(1, 99), DURATIONS.map(Seconds), st.none() | st.just("to [1-9]")
+    JournalRule,
+    TEXT,
+    st.sampled_from(["to 0 clients", "a{2}: #", "^- "]),
+    st.integers(1, 99),
+    DURATIONS.map(Seconds),
+    st.none() | st.just("to [1-9]"),
 )
 
 
@@ -114,12 +119,16 @@ def configs(draw: st.DrawFn) -> Config:
                 silence=draw(st.sampled_from(Word) | DURATIONS.map(Seconds)),
                 during_outage=draw(st.sampled_from(Outage)),
             ),
-            page=Page(Seconds(draw(DURATIONS)), Seconds(draw(DURATIONS)), draw(st.just(Word.OFF) | DURATIONS.map(Seconds)), draw(st.none() | TEXT)),
+            page=Page(
+                Seconds(draw(DURATIONS)), Seconds(draw(DURATIONS)), draw(st.just(Word.OFF) | DURATIONS.map(Seconds)), draw(st.none() | TEXT)
+            ),
             journal=tuple(draw(st.lists(RULES, max_size=2))),
             memory=draw(st.sampled_from(["80%", "900M", "1.5G", Word.OFF])),
         ),
         browser=Browser(
-            draw(st.just(Word.AUTO) | st.just("chromium") | PATHS), tuple(draw(st.lists(st.just("--x=a b"), max_size=2))), draw(st.just("volatile") | PATHS)
+            draw(st.just(Word.AUTO) | st.just("chromium") | PATHS),
+            tuple(draw(st.lists(st.just("--x=a b"), max_size=2))),
+            draw(st.just("volatile") | PATHS),
         ),
         display=DisplayConfig(draw(st.sampled_from(Display))),
         api=Api(draw(st.sampled_from(["127.0.0.1:1", "[::1]:8137"])), draw(st.none() | PATHS), tuple(draw(st.lists(ORIGINS, max_size=2)))),

@@ -11,7 +11,17 @@ HTTP = values.url("http", "https")
 
 @pytest.mark.parametrize(
     "text, seconds",
-    [("500ms", 0.5), ("20s", 20), ("5m", 300), ("2h", 7200), ("20", 20), ("0.5", 0.5), ("+1.5h", 5400), ("1ms", 0.001), ("8760h", 31536000)],
+    [
+        ("500ms", 0.5),
+        ("20s", 20),
+        ("5m", 300),
+        ("2h", 7200),
+        ("20", 20),
+        ("0.5", 0.5),
+        ("+1.5h", 5400),
+        ("1ms", 0.001),
+        ("8760h", 31536000),
+    ],
 )
 def test_durations(text: str, seconds: float) -> None:
     assert values.duration(text) == seconds
@@ -49,14 +59,17 @@ def test_what_is_no_duration(text: str, answer: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "seconds, text", [(0.05, "50ms"), (0.0015, "0.0015s"), (1, "1s"), (1.5, "1.5s"), (60, "60s"), (61, "61s"), (120, "2m"), (3600, "60m"), (7200, "2h")]
+    "seconds, text",
+    [(0.05, "50ms"), (0.0015, "0.0015s"), (1, "1s"), (1.5, "1.5s"), (60, "60s"), (61, "61s"), (120, "2m"), (3600, "60m"), (7200, "2h")],
 )
 def test_durations_are_written_back(seconds: float, text: str) -> None:
     assert values.write_duration(seconds) == text
     assert values.duration(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["http://localhost:3001/", "https://a.b-c_d/x?y#z", "HTTP://10.0.0.1", "http://[::1]:80/", "http://u:p@h/", "http://xn--4ca/"])
+@pytest.mark.parametrize(
+    "text", ["http://localhost:3001/", "https://a.b-c_d/x?y#z", "HTTP://10.0.0.1", "http://[::1]:80/", "http://u:p@h/", "http://xn--4ca/"]
+)
 def test_urls(text: str) -> None:
     assert HTTP(text) == text
 
@@ -95,7 +108,8 @@ def test_what_is_no_url(text: str, answer: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text, origin", [("http://x", "http://x"), ("https://x/", "https://x"), ("https://X:443/", "https://x"), ("http://[::1]:8080", "http://[::1]:8080")]
+    "text, origin",
+    [("http://x", "http://x"), ("https://x/", "https://x"), ("https://X:443/", "https://x"), ("http://[::1]:8080", "http://[::1]:8080")],
 )
 def test_sites(text: str, origin: str) -> None:
     assert values.site(text) == origin
@@ -112,7 +126,23 @@ def test_listen(text: str) -> None:
     assert values.listen(text) == text
 
 
-@pytest.mark.parametrize("text", ["8137", ":8137", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "::1:8137", "[x]:1", "[127.0.0.1]:1", "*:8137", "a b:1", "[]:1", "1.2.3:4"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "8137",
+        ":8137",
+        "127.0.0.1",
+        "127.0.0.1:",
+        "127.0.0.1:65536",
+        "::1:8137",
+        "[x]:1",
+        "[127.0.0.1]:1",
+        "*:8137",
+        "a b:1",
+        "[]:1",
+        "1.2.3:4",
+    ],
+)
 def test_what_is_not_listened_on(text: str) -> None:
     with pytest.raises(ValueError, match="write 127.0.0.1:8137"):
         values.listen(text)
@@ -123,7 +153,10 @@ def test_booleans(text: str, answer: bool) -> None:
     assert values.boolean(text) is answer
 
 
-@pytest.mark.parametrize("text, advice", [("yes", "write true"), ("On", "write true"), ("no", "write false"), ("off", "write false"), ("1", "write true or false")])
+@pytest.mark.parametrize(
+    "text, advice",
+    [("yes", "write true"), ("On", "write true"), ("no", "write false"), ("off", "write false"), ("1", "write true or false")],
+)
 def test_what_is_no_boolean(text: str, advice: str) -> None:
     with pytest.raises(ValueError, match=f"{advice}$"):
         values.boolean(text)
