@@ -5,7 +5,7 @@ from typing import Any
 
 HISTORY = 90  # points of a sparkline
 
-ROOMS = (("Fjord", 46), ("Meadow", 31), ("Harbour", 62), ("Lantern", 23), ("Birch", 38))
+ROOMS = (("Fjord", 46), ("Meadow", 31), ("Quay", 62), ("Lantern", 23), ("Birch", 38))
 
 
 def figures(moment: float) -> dict[str, Any]:
@@ -38,8 +38,8 @@ def history(moment: float) -> dict[str, list[float]]:
 
 def _wander(moment: float, seed: int) -> float:
     """A rough, repeatable value between -1 and 1: smooth hills with grain on top."""
-    hills = math.sin(moment / 23 + seed) * 0.5 + math.sin(moment / 7.3 + 2 * seed) * 0.3
-    grain = math.sin(moment * 1.7 + seed) * math.sin(moment * 0.61 + 3 * seed) * 0.2
+    hills = math.sin(moment / 23 + seed) * 0.55 + math.sin(moment / 9.1 + 2 * seed) * 0.35
+    grain = math.sin(moment * 1.7 + seed) * math.sin(moment * 0.61 + 3 * seed) * 0.1
     return hills + grain
 
 
@@ -62,5 +62,5 @@ def _solar(moment: float) -> float:
 def _room(name: str, period: int, moment: float) -> dict[str, Any]:
     """Rooms are taken and left in turns; ``minutes`` is the time until that happens, in the dashboard's own hurry."""
     turn = int(moment // 60 + period * 7) % period
-    taken = turn < period * 0.6
-    return {"name": name, "taken": taken, "minutes": int(period * 0.6) - turn if taken else period - turn}
+    until = period // 2
+    return {"name": name, "taken": turn < until, "minutes": until - turn if turn < until else period - turn}

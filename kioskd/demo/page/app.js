@@ -15,7 +15,7 @@ function tile(kind, hue, title, inside) {
   return `<section class="tile ${kind}" style="--hue: ${hue}"><h2>${title}</h2>${inside}</section>`
 }
 
-function build_page() {
+function buildPage() {
   app.innerHTML = `
   <header>
     <div class="name">
@@ -39,7 +39,7 @@ function build_page() {
     ${tile("", "#a78bfa", "Orders a minute", `<div class="big" id="orders">–</div><canvas id="orders_line"></canvas>`)}
     ${tile("", "#4ade9a", "Delivered on time", `<div class="big"><span id="delivered">–</span><i>%</i></div><div class="bar"><b id="delivered_bar"></b></div>`)}
     ${tile("", "#fb923c", "Open tickets", `<div class="big" id="tickets">–</div><div class="bar"><b id="tickets_bar"></b></div>`)}
-    ${tile("", "#60a5fa", "In the office", `<div class="big"><span id="people">–</span><i>people</i></div><div class="note" id="air"></div>`)}
+    ${tile("", "#60a5fa", "In the office", `<div class="big"><span id="people">–</span><i>people</i></div><div class="note" id="air"></div><div class="bar"><b id="people_bar"></b></div>`)}
     ${tile("rooms", "#f472b6", "Meeting rooms", `<ul id="rooms"></ul>`)}
   </div>
   <footer><span class="lamp"></span><span id="connection">Connecting</span><span class="build">Build ${build}</span><canvas id="strip" width="64" height="8"></canvas></footer>
@@ -54,26 +54,34 @@ function grouped(number) {
   return number.toLocaleString("en").replaceAll(",", "\u202f")
 }
 
-function draw(id, name, colour, against) {
+// One line for each [name, colour], all on one scale, the first on top.
+function draw(id, ...lines) {
   const canvas = document.getElementById(id)
   const [width, height] = [canvas.width = canvas.clientWidth * devicePixelRatio, canvas.height = canvas.clientHeight * devicePixelRatio]
   const pen = canvas.getContext("2d")
-  const values = dashboard.series[name] || []
-  const all = [...values, ...(dashboard.series[against] || [])]
+  const all = lines.flatMap(([name]) => dashboard.series[name] || [])
   const [low, high] = [Math.min(...all), Math.max(...all)]
-  const x = (index) => (index / (values.length - 1)) * width
-  const y = (value) => height * (0.92 - 0.8 * ((value - low) / (high - low || 1)))
+  const y = (value) => height * (0.94 - 0.84 * ((value - low) / (high - low || 1)))
+  for (const [name, colour] of lines.reverse()) drawLine(pen, (dashboard.series[name] || []).map(y), colour, width, height)
+}
+
+function drawLine(pen, heights, colour, width, height) {
+  const x = (index) => (index / (heights.length - 1)) * width
   pen.beginPath()
-  values.forEach((value, index) => pen.lineTo(x(index), y(value)))
+  pen.moveTo(0, heights[0])
+  for (let index = 1; index < heights.length - 1; index++) {
+    pen.quadraticCurveTo(x(index), heights[index], (x(index) + x(index + 1)) / 2, (heights[index] + heights[index + 1]) / 2)
+  }
+  pen.lineTo(width, heights.at(-1))
   pen.lineJoin = "round"
-  pen.lineWidth = height / 55 + 2
+  pen.lineWidth = 2 + width / 500
   pen.strokeStyle = colour
   pen.stroke()
   pen.lineTo(width, height)
   pen.lineTo(0, height)
   const shade = pen.createLinearGradient(0, 0, 0, height)
-  shade.addColorStop(0, colour + "55")
-  shade.addColorStop(1, colour + "00")
+  shade.addColorStop(0, colour + "4d")
+  shade.addColorStop(1, colour + "05")
   pen.fillStyle = shade
   pen.fill()
 }
@@ -108,6 +116,7 @@ function show(message) {
   text("share_text", `${share} % from the sun`)
   document.getElementById("delivered_bar").style.width = `${figures.delivered}%`
   document.getElementById("tickets_bar").style.width = `${figures.tickets * 5}%`
+  document.getElementById("people_bar").style.width = `${figures.people * 1.6}%`
   text("air", `${figures.temperature.toFixed(1)} °C,  CO₂ ${figures.co2} ppm`)
   document.getElementById("rooms").replaceChildren(...figures.rooms.map((room) => {
     const line = document.createElement("li")
@@ -116,9 +125,9 @@ function show(message) {
     line.appendChild(document.createElement("span")).textContent = room.taken ? `free in ${room.minutes} min` : `free for ${room.minutes} min`
     return line
   }))
-  draw("sales_line", "sales", "#2dd4bf")
-  draw("power_line", "power", "#60a5fa", "solar")
-  draw("orders_line", "orders", "#a78bfa")
+  draw("sales_line", ["sales", "#2dd4bf"])
+  draw("power_line", ["solar", "#fbbf24"], ["power", "#60a5fa"])
+  draw("orders_line", ["orders", "#a78bfa"])
   drawStrip(message.nonce)
 }
 
@@ -157,7 +166,7 @@ function connect() {
 }
 
 async function start() {
-  build_page()
+  buildPage()
   const defaults = { transport: "websocket", retry: "forever", retry_s: 2, tries: 10, language: "en", at_load: [] }
   // no settings: a dashboard that cannot ask goes by its defaults
   dashboard.settings = await fetch("/settings").then((answer) => answer.json()).catch(() => defaults)
