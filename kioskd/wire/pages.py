@@ -1,0 +1,65 @@
+"""kioskd's own pages as ``data:`` URLs: template text in, URL out, and back from a URL to the place it is.
+
+A ``data:`` page needs no server, not even kioskd's, and is on the screen in one step. Everything put into a template is escaped.
+"""
+
+import base64
+import html
+
+from kioskd.core.actions import Place
+
+MISTAKES_SHOWN = 8  # more do not fit on a wall at a size one can read from the floor
+_KIND = "data:text/html;charset=utf-8;kioskd="
+
+
+def holding(template: str, home: str, reason: str) -> str:
+    """Return the page for the time the server is away. ``reason`` is a phrase for people, or empty."""
+    return _filled(template, home=_escaped(home), reason=_escaped(reason))
+
+
+def welcome(template: str, config: str) -> str:
+    """Return the page for a screen without a url; ``config`` is the path of the file where one belongs."""
+    return _filled(template, config=_escaped(config))
+
+
+def mistake(template: str, mistakes: tuple[str, ...]) -> str:
+    """Return the page that says what is wrong with the configuration."""
+    lines = [f"<li>{_escaped(sentence)}</li>" for sentence in mistakes[:MISTAKES_SHOWN]]
+    if len(mistakes) > MISTAKES_SHOWN:
+        lines.append(f'<li class="more">and {len(mistakes) - MISTAKES_SHOWN} more</li>')
+    count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+    return _filled(template, count=count, mistakes="\n".join(lines))
+
+
+def start(template: str) -> str:
+    """Return the dark page Chromium starts on: ``about:blank`` is white."""
+    return template
+
+
+def data_url(place: Place | None, page: str) -> str:
+    """Return the URL of one of these pages. ``place`` None: the start page, which is nowhere yet."""
+    name = place.value if place else "start"
+    return f"{_KIND}{name};base64,{base64.b64encode(page.encode()).decode('ascii')}"
+
+
+def place(url: str) -> Place | None:
+    """Return which of these pages a URL is of; None for any other URL, and for the start page."""
+    if not url.startswith(_KIND):
+        return None
+    name = url[len(_KIND) :].split(";", 1)[0].split(",", 1)[0]
+    own = {each.value: each for each in Place if each is not Place.HOME}
+    return own.get(name)
+
+
+def _filled(template: str, **values: str) -> str:
+    # In one pass over the template: what is filled in is never itself a template.
+    pieces = template.split("{{")
+    filled = [pieces[0]]
+    for piece in pieces[1:]:
+        name, rest = piece.split("}}", 1)
+        filled += [values[name], rest]
+    return "".join(filled)
+
+
+def _escaped(text: str) -> str:
+    return html.escape(text, quote=True)
