@@ -8,7 +8,8 @@ import html
 
 from kioskd.core.actions import Place
 
-MISTAKES_SHOWN = 8  # more do not fit on a wall at a size one can read from the floor
+MISTAKES_SHOWN = 6  # more do not fit on a wall at a size one can read from the floor
+SENTENCE_SHOWN = 600  # characters: a YAML error can quote a whole file
 _KIND = "data:text/html;charset=utf-8;kioskd="
 
 
@@ -24,7 +25,7 @@ def welcome(template: str, config: str) -> str:
 
 def mistake(template: str, mistakes: tuple[str, ...]) -> str:
     """Return the page that says what is wrong with the configuration."""
-    lines = [f"<li>{_escaped(sentence)}</li>" for sentence in mistakes[:MISTAKES_SHOWN]]
+    lines = [f"<li>{_escaped(sentence[:SENTENCE_SHOWN])}</li>" for sentence in mistakes[:MISTAKES_SHOWN]]
     if len(mistakes) > MISTAKES_SHOWN:
         lines.append(f'<li class="more">and {len(mistakes) - MISTAKES_SHOWN} more</li>')
     count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
