@@ -54,6 +54,7 @@ class Host:
     """The state folder and the way to reboot. The folder need not be there, or writable: that costs the memory, nothing else."""
 
     def __init__(self, state: str, reboot: tuple[str, ...] = ("systemctl", "reboot"), boot: str | None = None) -> None:
+        """Keep things in the folder ``state``, reboot with this command; ``boot`` names the boot if not the kernel's."""
         self._path = os.path.join(state, FILE)
         self._reboot = reboot
         self._boot = boot_id() if boot is None else boot

@@ -42,6 +42,7 @@ class Notify(NullNotify):
     """systemd's socket, spoken to through the sdnotify library."""
 
     def __init__(self, notifier: Any, watchdog_period_s: float | None, clock: Callable[[], float] = time.monotonic) -> None:
+        """Speak through an ``sdnotify.SystemdNotifier`` made with ``debug``; ``clock`` counts seconds."""
         self.watchdog_period_s = watchdog_period_s
         self._notifier = notifier
         self._clock = clock

@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from kioskd.core.actions import ReadDeploy
 from kioskd.core.facts import DeployRead, DeployTouched, Fact, Version
@@ -52,10 +52,11 @@ class Watch:
     """Watches the deploy and the configuration. ``problem`` says why only the backstop works, for the status."""
 
     def __init__(self, emit: Callable[[Fact], None], deploy: Deploy, config: str | None, config_touched: Callable[[], None]) -> None:
+        """Watch for ``deploy`` and the ``config`` file; ``config_touched`` is called in the loop when the latter has changed."""
         self.problem: str | None = None
         self._emit = emit
         self._deploy = deploy
-        self._config = config
+        self._config = os.path.abspath(config) if config is not None else None
         self._config_touched = config_touched
         self._missing: tuple[str, ...] = ()  # assets being waited for
         self._stirred = asyncio.Event()
@@ -127,9 +128,9 @@ class Watch:
         observer: Any = None
         try:
             held = _inotify_descriptors()
-            from watchdog.observers.inotify import InotifyObserver
+            from watchdog.observers import inotify
 
-            observer = InotifyObserver()
+            observer = cast(Any, inotify).InotifyObserver()  # typed in some versions only
             observer.start()
             handler = _Handler(self, sight)
             for folder in sight.folders:
@@ -198,7 +199,7 @@ def _sight(deploy: Deploy, config: str | None, missing: Iterable[str]) -> _Sight
             sight.names.add(pattern)
             _folder(sight, os.path.dirname(pattern))
     if config is not None:
-        _walk(sight, os.path.abspath(config), sight.config)
+        _walk(sight, config, sight.config)
     return sight
 
 
@@ -263,11 +264,14 @@ def read_deploy(deploy: Deploy) -> tuple[DeployRead, tuple[str, ...]]:
     except (OSError, ValueError) as error:
         return DeployRead(None, (f"Cannot read {index}: {getattr(error, 'strerror', None) or error}",)), ()
     version = Version(mtime, _digest(content), _also(deploy.also))
-    wanted = {asset: local_paths(asset) for asset in assets(content.decode("utf-8", "replace"))}
     folder = os.path.dirname(index)
-    absent = {asset: paths[0] for asset, paths in wanted.items() if paths and not any(os.path.isfile(os.path.join(folder, p)) for p in paths)}
+    absent: dict[str, str] = {}
+    for asset in assets(content.decode("utf-8", "replace")):
+        places = [os.path.join(folder, path) for path in local_paths(asset)]
+        if places and not any(map(os.path.isfile, places)):
+            absent[asset] = places[0]
     missing = (() if content.strip() else (f"{index} is empty",)) + (() if steady else (f"{index} is being written",)) + tuple(absent)
-    return DeployRead(version, missing), tuple(os.path.join(folder, path) for path in absent.values())
+    return DeployRead(version, missing), tuple(absent.values())
 
 
 def _steady(path: str) -> tuple[bytes, int, bool]:

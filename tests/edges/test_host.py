@@ -2,6 +2,8 @@ import asyncio
 import contextlib
 import os
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -36,11 +38,12 @@ def unwritable(folder):
 
 
 @pytest.fixture
-def state(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("state")
-    for parent in (folder, *list(folder.parents)[:2]):
-        parent.chmod(0o755)
-    return folder
+def state():
+    """A folder that another user may enter, unlike pytest's own."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
 
 
 def test_the_machine_is_known():
@@ -98,10 +101,14 @@ async def test_a_reboot_of_ours_does_not_refill_the_budget_a_later_one_does(stat
 
 @pytest.mark.parametrize(
     "content",
-    ["", "{", "[]", "null", "\0\0\0", '{"expected": 3}', "[" * 100_000, '{"expected": [], "reboots": {"spent": -1, "boot": "", "into": ""}}',
-     '{"expected": [["a"]], "reboots": {"spent": 0, "boot": "", "into": ""}}', '{"expected": [], "reboots": {"spent": true, "boot": "", "into": ""}}',
-     '{"expected": [[1, 2]], "reboots": {"spent": 0, "boot": "", "into": ""}}'],
-)  # fmt: skip
+    [
+        *("", "{", "[]", "null", "\0\0\0", '{"expected": 3}', "[" * 100_000),
+        '{"expected": [], "reboots": {"spent": -1, "boot": "", "into": ""}}',
+        '{"expected": [], "reboots": {"spent": true, "boot": "", "into": ""}}',
+        '{"expected": [["a"]], "reboots": {"spent": 0, "boot": "", "into": ""}}',
+        '{"expected": [[1, 2]], "reboots": {"spent": 0, "boot": "", "into": ""}}',
+    ],
+)
 @asynctest
 async def test_a_corrupt_file_counts_as_empty_and_is_mended(state, content):
     (state / FILE).write_text(content)
@@ -172,11 +179,12 @@ async def test_rebooting_runs_the_command_and_tells_why_it_failed(state):
 @asynctest
 async def test_a_reboot_command_that_hangs_is_ended_with_its_deadline(state):
     pid = state / "pid"
-    edge = host_of(state, reboot=("sh", "-c", f"echo $$ > {pid}.new; mv {pid}.new {pid}; exec sleep 1000"))
+    os.mkfifo(pid)
+    edge = host_of(state, reboot=("sh", "-c", f"echo $$ > {pid}; exec sleep 1000"))
     task = asyncio.create_task(edge.reboot(RebootHost()))
-    while not pid.exists():
-        await asyncio.sleep(0.01)
+    number = int(await asyncio.to_thread(pid.read_text))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert not os.path.exists(f"/proc/{pid.read_text().strip()}")
+    with pytest.raises(ProcessLookupError):
+        os.kill(number, 0)

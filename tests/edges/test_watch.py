@@ -105,8 +105,12 @@ def in_place(site):
     (site / "dist" / "index.html").write_text("two")
 
 
+def remove(folder):
+    subprocess.run(["rm", "-rf", folder], check=True)
+
+
 def rebuilt(site):
-    subprocess.run(["rm", "-rf", site / "dist"], check=True)
+    remove(site / "dist")
     build(site / "dist", "two")
 
 
@@ -149,7 +153,7 @@ async def test_and_once_more_after_the_folder_was_replaced(site, way):
         await desk.until(1, SOON_S)
         await quiet(desk)
         if way is dist_renamed:
-            subprocess.run(["rm", "-rf", site / "old"], check=True)
+            remove(site / "old")
         way(site)
         await desk.until(1, SOON_S)
 
