@@ -14,8 +14,8 @@ from typing import Any
 
 from aiohttp import web
 
-from kioskd.demo.switches import Transport
 from kioskd.demo.site import Site
+from kioskd.demo.switches import Transport
 from kioskd.errors import KioskdError
 
 PAGE_VERBS = frozenset(

@@ -18,7 +18,7 @@ from kioskd.demo.oracle import Oracle, SocketNews
 from kioskd.demo.switches import Socket, Switches
 
 FIREHOSE_PER_S = 180
-FIREHOSE_TEXT = json.dumps({"type": "filler", "text": "x" * 4064})
+FIREHOSE_TEXT = json.dumps({"type": "filler", "text": "x" * 4066})
 
 
 class Link(ABC):
@@ -29,6 +29,7 @@ class Link(ABC):
         self.document: str | None = None
         self.version: str | None = None
         self.opened = time.monotonic()
+        self.leaving = False  # being closed by the server
         self.verbs: asyncio.Queue[dict[str, Any]] = asyncio.Queue(maxsize=100)
         self._request = request
 
@@ -135,6 +136,7 @@ class Speaker:
                     continue
                 await link.send(json.dumps({"type": "do", **verb}))
                 if verb["verb"] == "give_up":  # it must be the server that closes: a page that calls close() expects none
+                    link.leaving = True
                     await link.close()
                     return
                 continue

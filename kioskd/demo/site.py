@@ -67,7 +67,8 @@ class Site:
         front = self.switches.http
         if front is Front.NORMAL and is_index:
             front = self.switches.index
-        return await fronts.answer(front, request, self.other_url + "login.html") or await handler(request)
+        answer = await fronts.answer(front, request, self.other_url + "login.html")
+        return await handler(request) if answer is None else answer
 
     async def _index(self, request: web.Request) -> web.StreamResponse:
         try:
@@ -125,7 +126,7 @@ class Site:
                     writers.append(group.create_task(self.speaker.flood(link)))
                 async for message in ws:
                     self._heard(link, message)
-                for writer in writers:
+                for writer in writers if not link.leaving else ():  # one that says goodbye ends by itself
                     writer.cancel()
         return ws
 

@@ -151,7 +151,7 @@ function lost() {
   dashboard.failures += 1
   app.className = ""
   text("connection", "Connecting")
-  if (dashboard.gaveUp || (settings.retry === "weak" && dashboard.failures >= settings.tries)) {
+  if (dashboard.gaveUp || (settings.retry === "weak" && dashboard.failures > settings.tries)) {
     app.className = "dead"
     text("connection", SENTENCE[settings.language])
     text("gone", SENTENCE[settings.language])

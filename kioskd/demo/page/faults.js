@@ -31,7 +31,7 @@ function openStream(on) {
   stream.onmessage = (event) => on.heard(event.data)
   stream.onerror = () => {
     // The browser tries again by itself unless it was refused, or the page is out of patience.
-    const enough = dashboard.gaveUp || (dashboard.settings.retry === "weak" && dashboard.failures + 1 >= dashboard.settings.tries)
+    const enough = dashboard.gaveUp || (dashboard.settings.retry === "weak" && dashboard.failures >= dashboard.settings.tries)
     if (stream.readyState !== EventSource.CLOSED && !enough && dashboard.settings.on_close === "retry") return void (dashboard.failures += 1)
     stream.close()
     on.lost()
