@@ -4,12 +4,10 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from kioskd.core.actions import (
-    Action,
     AskBrowser,
     AskPage,
     ClosePopup,
@@ -75,6 +73,7 @@ class Screen:
         first_answer_s: float = FIRST_ANSWER_S,
     ) -> None:
         self._emit, self._url_of, self._first_answer_s = emit, url_of, first_answer_s
+        self._display, self._wanted = display, config
         self._browser = Browser(config, display, self._exited)
         self._now: _Living | None = None
 
@@ -82,6 +81,10 @@ class Screen:
     def profile_trouble(self) -> str | None:
         """Why the profile is not where it was configured; None where it is."""
         return self._browser.profile.trouble
+
+    def follow(self, config: BrowserConfig) -> None:
+        """Use another configuration from the next start on: the living browser is ended as the one it was started as."""
+        self._wanted = config
 
     def verbs(self) -> dict[type, Callable[[Any], Awaitable[None]]]:
         """Return what carries out each kind of action."""
@@ -108,6 +111,9 @@ class Screen:
         if self._now is not None:
             self._bury("It was still there when the next one was started")
             self._now = None
+        if self._wanted != self._browser.config:
+            await self._browser.stop()
+            self._browser = Browser(self._wanted, self._display, self._exited)
         try:
             spawned = await self._browser.start()
         except KioskdError as error:

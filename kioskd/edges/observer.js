@@ -9,7 +9,7 @@
   const {apply, construct} = Reflect, {defineProperty, getOwnPropertyDescriptor} = Object;
   const free = method => (self, ...args) => apply(method, self, args);
   const getter = (type, key) => free(getOwnPropertyDescriptor(type.prototype, key).get);
-  const [P, S, timer, now] = [Promise, String, world.setTimeout.bind(world), performance.now.bind(performance)];
+  const P = Promise, S = String, clock = performance, now = clock.now.bind(clock);
   const listen = free(EventTarget.prototype.addEventListener);
   const {get: mapGet, set: mapSet, delete: mapDelete, keys: mapKeys} = Map.prototype, nextKey = free(new Map().keys().next);
   const groups = new Map(), group = free(mapGet), keep = free(mapSet), drop = free(mapDelete), names = free(mapKeys);
@@ -18,15 +18,15 @@
 
   // --- connections: one group for all of one URL without query, so that endless reconnects need no memory
 
+  let size = 0;
+  const before = (text, mark) => { const at = indexOf(text, mark); return at < 0 ? text : slice(text, 0, at); };
   const groupOf = url => {
-    for (const end of ["#", "?"]) {
-      const at = indexOf(url, end);
-      if (at >= 0) url = slice(url, 0, at);
-    }
+    url = before(before(url, "#"), "?");
     url = slice(url, 0, 1000);
     let known = group(groups, url);
     if (!known) {
-      if (groups.size >= MAX_GROUPS && !forgetOne()) return null;
+      if (size >= MAX_GROUPS && !forgetOne()) return null;
+      size++;
       known = {url, open: 0, since: now(), closedByPage: false, messages: 0, last: 0, gap: 0};
       keep(groups, url, known);
     }
@@ -38,6 +38,7 @@
     for (let key = nextKey(all); !key.done; key = nextKey(all)) {
       if (group(groups, key.value).open) continue;
       drop(groups, key.value);
+      size--;
       return true;
     }
     return false;
@@ -138,17 +139,19 @@
   // --- the document: is anything to be seen?
 
   const rectOf = free(Element.prototype.getBoundingClientRect), rendered = free(Element.prototype.checkVisibility);
-  const style = world.getComputedStyle.bind(world), frame = world.requestAnimationFrame.bind(world);
+  const style = world.getComputedStyle.bind(world), backgroundOf = free(CSSStyleDeclaration.prototype.getPropertyValue), frame = world.requestAnimationFrame.bind(world);
+  const timer = world.setTimeout.bind(world); // a worker that has not begun yet has none
   const walkerOf = free(Document.prototype.createTreeWalker), step = free(TreeWalker.prototype.nextNode);
-  const typeOf = getter(Node, "nodeType"), textOf = getter(Node, "textContent"), parentOf = getter(Node, "parentElement");
+  const typeOf = getter(Node, "nodeType"), textOf = getter(Node, "textContent"), parentOf = getter(Node, "parentElement"), firstOf = getter(Node, "firstChild");
   const tagOf = getter(Element, "localName"), shadowOf = getter(Element, "shadowRoot"), innerText = getter(HTMLElement, "innerText");
-  const bodyOf = getter(Document, "body"), urlOf = getter(Document, "URL"), readyOf = getter(Document, "readyState");
+  const bodyOf = getter(Document, "body"), rootOf = getter(Document, "documentElement"), urlOf = getter(Document, "URL"), readyOf = getter(Document, "readyState");
   const shownOf = getter(Document, "visibilityState"), naturalWidth = getter(HTMLImageElement, "naturalWidth");
   const entries = free(Performance.prototype.getEntriesByType), SEEN = {opacityProperty: true, visibilityProperty: true};
   const CONTENT = {canvas: 1, video: 1, iframe: 1, frame: 1, svg: 1, object: 1, embed: 1, input: 1, textarea: 1, select: 1, button: 1,
     progress: 1, meter: 1, math: 1, __proto__: null};
   const SILENT = {script: 1, style: 1, noscript: 1, template: 1, title: 1, option: 1, __proto__: null};
 
+  const pictured = element => indexOf(backgroundOf(style(element), "background-image"), "url(") >= 0;
   const onScreen = element => {
     if (!rendered(element, SEEN)) return false;
     const r = rectOf(element);
@@ -160,8 +163,8 @@
     if (tag === "img") return naturalWidth(element) > 0 && onScreen(element);
     const shadow = shadowOf(element);
     if (shadow) return anything(shadow, budget);
-    if (indexOf(tag, "-") > 0 && !element.firstChild) return onScreen(element); // a closed shadow root may hold anything
-    return indexOf(style(element).backgroundImage, "url(") >= 0 && onScreen(element);
+    if (indexOf(tag, "-") > 0 && !firstOf(element)) return onScreen(element); // a closed shadow root may hold anything
+    return pictured(element) && onScreen(element);
   };
   const anything = (root, budget) => {
     const walker = walkerOf(document, root, 5); // elements and text
@@ -173,16 +176,16 @@
   };
   const saysSomething = text => {
     if (trim(textOf(text)) === "") return false;
-    const parent = parentOf(text) ?? text.getRootNode().host;
+    const parent = parentOf(text); // none: it stands right below a shadow root
     return !parent || (!SILENT[tagOf(parent)] && onScreen(parent));
   };
   const visible = () => {
-    const root = document.documentElement;
+    const root = rootOf(document);
     if (!root) return false;
     if (tagOf(root) !== "html") return true; // an image, a PDF or an SVG by itself
     const body = bodyOf(document);
     if (!body) return false;
-    if (tagOf(body) === "frameset" || indexOf(style(body).backgroundImage, "url(") >= 0) return true;
+    if (tagOf(body) === "frameset" || pictured(body)) return true;
     return anything(body, {nodes: MAX_NODES, until: now() + LOOK_MS});
   };
 
@@ -220,9 +223,10 @@
   const others = wanted => new P(resolve => {
     const found = [], far = [], id = ++asked;
     const visit = parent => {
-      for (let i = 0; parent[i] && found.length + far.length < MAX_FRAMES; i++) {
-        const child = parent[i];
-        let near = null;
+      for (let i = 0; found.length + far.length < MAX_FRAMES; i++) {
+        let child = null, near = null;
+        try { child = parent[i]; } catch { /* one past the last, of another origin's */ }
+        if (!child) return;
         try { near = child[name]; } catch { /* another origin */ }
         if (near) found[found.length] = near.own(wanted);
         else far[far.length] = child;
@@ -244,7 +248,7 @@
   const status = () => {
     const url = urlOf(document);
     if (indexOf(url, "http") !== 0 && indexOf(url, "chrome-error:") !== 0) return null;
-    return entries(performance, "navigation")[0]?.responseStatus ?? null;
+    return entries(clock, "navigation")[0]?.responseStatus ?? null;
   };
 
   const answer = async wanted => {

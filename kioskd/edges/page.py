@@ -102,8 +102,8 @@ class Page:
     def _auto_attach(self, session: str | None, *types: str) -> None:
         # Paused until the observer is in: otherwise a worker's or a frame's first socket is missed for ever. Should we hang, they
         # stay paused, but then systemd's watchdog ends us, and Chromium with us.
-        kinds = [{"type": kind} for kind in types]
-        self._pipe.send("Target.setAutoAttach", {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True, "filter": kinds}, session)
+        how = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True, "filter": [{"type": kind} for kind in types]}
+        self._pipe.send("Target.setAutoAttach", how, session)
 
     def _attach_to(self, session: str, target: dict[str, Any], parent: str | None) -> None:
         kind = target.get("type")
@@ -276,7 +276,7 @@ class Page:
                 done, _ = await asyncio.wait(workers, timeout=WORKER_S)
                 for answer in done:
                     if answer.exception() is None and workers[answer] in self._workers:
-                        self._workers[workers[answer]] = _value(answer.result())
+                        self._workers[workers[answer]] = answer.result().get("result", {}).get("value") or {}
         finally:
             for each in (main, *workers):
                 each.cancel()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 START_PAGE = "data:text/html;charset=utf-8;kioskd=start,<html style='background:%23000'>"  # its name tells the core what it is
+MARKER = "KIOSKD_BROWSER"  # in the environment of everything the browser starts: how its orphans are found
 
 # Checked against Chromium 156: each of these is read there.
 FLAGS: tuple[tuple[str, str], ...] = (
@@ -51,6 +52,3 @@ def environment(own: Mapping[str, str], display: Mapping[str, str], marker: str)
     """Return the browser's environment: ours without what is between us and systemd, and with the display's."""
     kept = {name: value for name, value in own.items() if name not in (*_NOT_FOR_BROWSERS, "DISPLAY", "WAYLAND_DISPLAY")}
     return {**kept, "GTK_THEME": "Adwaita:dark", **display, MARKER: marker}
-
-
-MARKER = "KIOSKD_BROWSER"

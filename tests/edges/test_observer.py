@@ -1,0 +1,225 @@
+"""The observer in a real page: every socket of every frame and worker is known, and the page does not notice."""
+
+from pathlib import Path
+
+import pytest
+
+from kioskd.core.facts import Connection
+from tests.aio import asynctest
+from tests.edges.stage import Stage, stage
+
+pytestmark = pytest.mark.chromium
+
+SOCKET = "new WebSocket('ws://127.0.0.1:PORT/ws{}')"
+
+
+def opens(tag: str) -> str:
+    """A document whose socket is named by its URL's path, which is what groups are told apart by."""
+    return f"<p>{tag}</p><script>window.s = new WebSocket('ws://127.0.0.1:PORT/ws?{tag}')</script>"
+
+
+@asynctest
+async def test_one_group_for_all_queries_with_its_ages(tmp_path: Path) -> None:
+    async with stage(tmp_path, {"p": "<p>x</p><script>for (i of [1, 2, 3]) window['s' + i] = " + SOCKET.format("?' + i + '") + "</script>"}) as it:
+        await it.start()
+        await it.go("p")
+        (one,) = await it.connections(lambda found: bool(found) and found[0].open_for is not None)
+        assert one.url == f"ws://127.0.0.1:{it.port}/ws"
+        assert one.dead_for is None and not one.closed_by_page and one.messages == 0
+        await it.until(lambda: len(it.sockets) == 3)
+        for socket in it.sockets:
+            await socket.send_str("hello")
+        (one,) = await it.connections(lambda found: found[0].messages == 3)
+        assert one.silent_for < one.open_for
+        for socket in it.sockets[:2]:
+            await socket.close()
+        (one,) = await it.connections(lambda found: found[0].open_for is not None)
+        await it.sockets[2].close()
+        (one,) = await it.connections(lambda found: found[0].open_for is None)
+        assert one.dead_for is not None and not one.closed_by_page
+
+
+async def _evaluate(it: Stage, expression: str) -> object:
+    page = it.screen._now.page  # type: ignore[union-attr]
+    answer = await page._pipe.command("Runtime.evaluate", {"expression": expression, "returnByValue": True, "awaitPromise": True}, page._session)
+    return answer["result"].get("value")
+
+
+@asynctest
+async def test_who_closed_it(tmp_path: Path) -> None:
+    async with stage(tmp_path, {"p": opens("a")}) as it:
+        await it.start()
+        await it.go("p")
+        await it.connections(lambda found: found[0].open_for is not None)
+        await _evaluate(it, "s.close()")
+        (one,) = await it.connections(lambda found: found[0].open_for is None)
+        assert one.closed_by_page
+        await _evaluate(it, "s = new WebSocket(s.url)")
+        (one,) = await it.connections(lambda found: not found[0].closed_by_page)
+        (one,) = await it.connections(lambda found: found[0].open_for is not None)
+        await _evaluate(it, "{ try { s.close(7) } catch {} }")  # refused: nothing was closed
+        (one,) = (await it.ask()).connections
+        assert one.open_for is not None
+
+
+@asynctest
+async def test_event_source_counts_named_events(tmp_path: Path) -> None:
+    page = "<p>x</p><script>e = new EventSource('/sse?q=1'); e.addEventListener('tick', () => 0)</script>"
+    async with stage(tmp_path, {"p": page}) as it:
+        await it.start()
+        await it.go("p")
+        (one,) = await it.connections(lambda found: bool(found) and found[0].messages == 2)
+        assert one.url == it.url("sse") and one.open_for is not None
+        await _evaluate(it, "e.close()")
+        (one,) = (await it.ask()).connections
+        assert one.closed_by_page and one.dead_for is not None
+
+
+def urls(found: list[Connection]) -> set[str]:
+    return {each.url.rpartition("/")[2] for each in found if each.messages}
+
+
+@asynctest
+async def test_every_frame_and_worker(tmp_path: Path) -> None:
+    """Sockets to one path each (404s count too: a try is a try), so that each realm shows as a group of its own."""
+
+    def tries(tag: str) -> str:
+        return f"new WebSocket('ws://127.0.0.1:PORT/try-{tag}')"
+
+    pages = {
+        "p": f"""<p>x</p><script>{tries("main")}; new Worker('w.js'); new SharedWorker('sw.js')</script>
+            <iframe src=same></iframe><iframe srcdoc="<script>{tries("srcdoc")}</script>"></iframe>
+            <iframe src="data:text/html,<script>{tries("data")}</script>"></iframe>
+            <iframe src="http://localhost:PORT/far"></iframe><iframe sandbox="allow-scripts" src=boxed></iframe>""",
+        "same": f"<script>{tries('same')}</script><iframe src=inner></iframe>",
+        "inner": f"<script>{tries('inner')}</script>",
+        "far": f"<script>{tries('far')}; new Worker('farworker.js')</script><iframe src=deep></iframe>",
+        "deep": f"<script>{tries('deep')}</script>",
+        "boxed": f"<script>{tries('boxed')}</script>",
+        "w.js": f"{tries('worker')}; new Worker('w2.js')",
+        "w2.js": tries("nested"),
+        "sw.js": tries("shared"),
+        "farworker.js": tries("farworker"),
+    }
+    wanted = {"main", "same", "inner", "srcdoc", "data", "far", "deep", "boxed", "worker", "nested", "shared", "farworker"}
+    async with stage(tmp_path, pages) as it:
+        await it.start()
+        await it.go("p")
+        found = await it.connections(lambda found: len(found) >= len(wanted))
+        assert {each.url.rpartition("try-")[2] for each in found} == wanted
+
+
+@asynctest
+async def test_the_page_does_not_notice(tmp_path: Path) -> None:
+    page = """<p>x</p><script>
+      window.heard = []; addEventListener('message', e => heard.push(e.data));
+      class Mine extends WebSocket { constructor(u) { super(u); this.mine = 1 } }
+      const s = new Mine('ws://127.0.0.1:PORT/ws'), plain = new WebSocket('ws://127.0.0.1:PORT/ws');
+      window.seen = {
+        mine: s instanceof Mine && s instanceof WebSocket && s.mine === 1, plain: plain instanceof WebSocket,
+        proto: Object.getPrototypeOf(plain) === WebSocket.prototype, constructor: plain.constructor === WebSocket,
+        statics: WebSocket.OPEN === 1 && WebSocket.name === 'WebSocket' && WebSocket.length === 1,
+        text: ('' + WebSocket).includes('[native code]') && ('' + WebSocket.prototype.close).includes('[native code]'),
+        keys: Object.keys(plain).length === 0, own: Object.getOwnPropertyNames(plain).length === 0,
+        global: !Object.keys(window).some(k => k.startsWith('_')),
+        without_new: (() => { try { WebSocket('ws://x/'); return false } catch (e) { return e instanceof TypeError } })(),
+        bad: (() => { try { new WebSocket('nonsense://'); return false } catch (e) { return e.name === 'SyntaxError' } })(),
+      };
+    </script><iframe src="data:text/html,x"></iframe>"""
+    async with stage(tmp_path, {"p": page}) as it:
+        await it.start()
+        await it.go("p")
+        assert (await it.ask()).url == it.url("p")
+        seen = await _evaluate(it, "seen")
+        assert isinstance(seen, dict) and [name for name, holds in seen.items() if not holds] == []
+        assert await _evaluate(it, "heard") == []  # what kioskd says to the frames is no message of the page's
+
+
+@asynctest
+async def test_a_page_that_breaks_its_own_language(tmp_path: Path) -> None:
+    page = """<p>x</p><script>
+      s = new WebSocket('ws://127.0.0.1:PORT/ws');
+      const broken = () => { throw new Error('broken') };
+      for (const type of [Array, String, Map, WeakMap, Object, Element, Node, Document, EventTarget, Performance, Event])
+        for (const name of Object.getOwnPropertyNames(type.prototype))
+          if (name !== 'constructor') try { Object.defineProperty(type.prototype, name, {get: broken, configurable: true}) } catch {}
+      for (const name of ['Promise', 'setTimeout', 'requestAnimationFrame', 'performance', 'Map', 'JSON', 'Symbol', 'WebSocket'])
+        try { Object.defineProperty(window, name, {get: broken}) } catch {}
+    </script>"""
+    async with stage(tmp_path, {"p": page}) as it:
+        await it.start()
+        await it.go("p")
+        (one,) = await it.connections(lambda found: found[0].open_for is not None)
+        assert (await it.ask()).visible
+
+
+@asynctest
+async def test_a_thousand_sockets_and_endless_urls_need_no_memory(tmp_path: Path) -> None:
+    page = """<p>x</p><script>for (let i = 0; i < 300; i++) { new WebSocket('ws://127.0.0.1:1/' + i); new WebSocket('ws://127.0.0.1:1/?' + i) }</script>"""
+    async with stage(tmp_path, {"p": page}) as it:
+        await it.start()
+        await it.go("p")
+        assert len((await it.ask()).connections) == 32
+
+
+BLANK = {
+    "nothing": "",
+    "spaces": "<p> \n </p><div></div>",
+    "script": "<script>'text'</script><style>p {}</style><noscript>no</noscript>",
+    "hidden": "<p style='display: none'>x</p><p style='visibility: hidden'>x</p><p style='opacity: 0'>x</p>",
+    "away": "<p style='position: absolute; left: -9999px'>x</p>",
+    "broken image": "<img src=missing.png>",
+    "empty root": "<div id=root style='height: 100vh'></div>",
+}
+SHOWN = {
+    "text": "<p>x</p>",
+    "deep text": "<div>" * 50 + "x",
+    "canvas": "<canvas></canvas>",
+    "svg": "<svg><rect width=9 height=9 /></svg>",
+    "iframe": "<iframe src='about:blank'></iframe>",
+    "image": "<img src='data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7'>",
+    "background": "<div style='height: 9px; background-image: url(data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7)'></div>",
+    "button": "<input value=x>",
+    "shadow": "<div id=h></div><script>h.attachShadow({mode: 'open'}).innerHTML = '<b>x</b>'</script>",
+    "closed shadow": "<a-b id=h></a-b><script>h.attachShadow({mode: 'closed'}).innerHTML = '<b>x</b>'</script>",
+}
+
+
+@asynctest
+async def test_blank_or_not(tmp_path: Path) -> None:
+    async with stage(tmp_path, {name: content for name, content in (BLANK | SHOWN).items()} | {"missing.png": ""}) as it:
+        await it.start()
+        seen = {}
+        for name in BLANK | SHOWN:
+            await it.go(name)
+            seen[name] = (await it.ask()).visible
+        assert seen == {**dict.fromkeys(BLANK, False), **dict.fromkeys(SHOWN, True)}
+
+
+@asynctest
+async def test_stuck_text_and_alive(tmp_path: Path) -> None:
+    pages = {
+        "stuck": "<p>Ingen\n anslutning <b>till</b> servern</p>",
+        "upper": "<p style='text-transform: uppercase'>ingen anslutning till servern</p>",
+        "hidden": "<p style='display: none'>Ingen anslutning till servern</p><p>x</p>",
+        "alive": "<p>x</p><script>kioskd = {alive: () => true}</script>",
+        "dead": "<p>x</p><script>kioskd = {alive: () => false}</script>",
+        "odd": "<p>x</p><script>kioskd = {alive: () => { throw 1 }}</script>",
+        "frame": "<iframe src=stuck></iframe>",
+    }
+    async with stage(tmp_path, pages) as it:
+        await it.start()
+        seen = {}
+        for name in pages:
+            await it.go(name)
+            answer = await it.ask("Ingen anslutning till servern")
+            seen[name] = (answer.stuck_text, answer.alive)
+        assert seen == {
+            "stuck": (True, None),
+            "upper": (True, None),
+            "hidden": (False, None),
+            "alive": (False, True),
+            "dead": (False, False),
+            "odd": (False, None),
+            "frame": (True, None),
+        }
