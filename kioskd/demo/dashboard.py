@@ -155,7 +155,8 @@ class Dashboard:
     async def back(self, within: float, after: float | None = None, other_than: str | None = None) -> float:
         """Wait for the newest build to be on the screen, rendering and connected; return the seconds since ``after``.
 
-        ``after``: a moment of ``time.monotonic()`` (default: now); only nonces sent later count. ``other_than``: a document that does not count.
+        ``after``: a moment of ``time.monotonic()`` (default: now); only nonces sent later count.
+        ``other_than``: a document that does not count.
         The server may be killed and started meanwhile. Raises TimeoutError, with what was seen last, ``within`` seconds after ``after``.
         """
         after = time.monotonic() if after is None else after
@@ -215,7 +216,8 @@ class Dashboard:
         if self._session is None:
             raise EdgeUnavailable("Cannot ask the dashboard: it was not entered")
         try:
-            async with self._session.request(method, self.control_url + path, timeout=aiohttp.ClientTimeout(total=None), **rest) as response:
+            unlimited = aiohttp.ClientTimeout(total=None)  # the callers' deadlines hold
+            async with self._session.request(method, self.control_url + path, timeout=unlimited, **rest) as response:
                 answer: dict[str, Any] = await response.json()
         except (aiohttp.ClientError, ValueError) as error:
             raise EdgeUnavailable(f"Cannot ask the dashboard: {error}") from error

@@ -98,7 +98,7 @@ class Oracle:
 
 
 def cells(nonce: int) -> tuple[tuple[bool, bool, bool], ...]:
-    """Return the strip the page paints for a nonce: for each cell whether red, green and blue are bright. The first has the highest bits."""
+    """Return the strip the page paints for a nonce: for each cell, highest bits first, whether red, green and blue are bright."""
     three = ((nonce >> 3 * shift & 7) for shift in reversed(range(CELLS)))
     return tuple((bool(bits & 4), bool(bits & 2), bool(bits & 1)) for bits in three)
 

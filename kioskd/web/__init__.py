@@ -4,7 +4,7 @@ from functools import cache
 from importlib import resources
 
 
-@cache
+@cache  # so that a broken disk later does no harm
 def template(name: str) -> str:
-    """Return the text of a page: ``holding``, ``welcome``, ``mistake`` or ``start``. Read once, so that a full or broken disk later does no harm."""
+    """Return the text of a page: ``holding``, ``welcome``, ``mistake`` or ``start``."""
     return (resources.files(__name__) / f"{name}.html").read_text(encoding="utf-8")

@@ -206,8 +206,8 @@ async def test_the_handshake_can_need_the_documents_cookie(tmp_path: Path) -> No
 @asynctest
 async def test_drop_resets_live_connections_and_no_others(tmp_path: Path) -> None:
     async with stage(tmp_path) as (dashboard, session):
-        dev_url = dashboard.socket_url.replace("/ws", "/dev")
-        async with page(dashboard, session) as it, session.ws_connect(dev_url) as dev, session.ws_connect(dashboard.other_url + "analytics") as other:
+        dev_url, other_url = dashboard.socket_url.replace("/ws", "/dev"), dashboard.other_url + "analytics"
+        async with page(dashboard, session) as it, session.ws_connect(dev_url) as dev, session.ws_connect(other_url) as other:
             await it.echo()
             assert (await dev.receive()).data == (await other.receive()).data == "hello"
             assert await dashboard.do("drop") == 1

@@ -82,7 +82,11 @@ const FAULTS = {
   thousand_sockets({ count = 1000 }) { for (let n = 0; n < count; n++) hog.push(new WebSocket(`ws://${location.host}/dev?${n}`)) },
   memory_hog({ megabytes = 512 }) { for (let n = 0; n < megabytes; n++) hog.push(new Uint8Array(1 << 20).fill(n + 1)) },
   blank() { document.body.replaceChildren() },
-  stuck_text({ text = "" }) { app.className = "dead"; document.getElementById("gone").textContent = text || SENTENCE[dashboard.settings.language] },
+  stuck_text({ text = "" }) {
+    const curtain = Object.assign(document.createElement("div"), { className: "curtain" })
+    curtain.textContent = text || SENTENCE[dashboard.settings.language]
+    document.body.append(curtain)
+  },
   reload_self({ seconds = 0 }) { setTimeout(() => location.reload(), seconds * 1000) },
   geolocation() { navigator.geolocation.getCurrentPosition(() => {}, () => {}) },
   notifications() { Notification.requestPermission() },
