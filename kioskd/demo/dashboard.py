@@ -115,8 +115,10 @@ class Dashboard:
         self._up.set()
 
     async def kill(self) -> None:
-        """SIGKILL the server: its connections are reset and its ports closed. Counted loads are kept."""
-        self._loads_before = list(await self.loads())
+        """SIGKILL the server: its connections are reset and its ports closed. Counted loads are kept, unless it is frozen."""
+        seen = await self._last_seen()
+        if seen is not None:
+            self._loads_before += seen["loads"]
         await self._end()
 
     def freeze(self) -> None:

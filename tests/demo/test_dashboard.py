@@ -169,6 +169,8 @@ async def test_hang_blank_and_a_frozen_server(tmp_path: Path) -> None:
             await session.get(dashboard.url, timeout=aiohttp.ClientTimeout(total=0.2))
         dashboard.thaw()
         await session.get(dashboard.url)
+        dashboard.freeze()
+        await dashboard.kill()
 
 
 @asynctest
