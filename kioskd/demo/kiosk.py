@@ -5,6 +5,7 @@ process fault is the same verb on either.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -73,7 +74,7 @@ class Victim:
         if not hit:
             raise KioskdError(f"Cannot hurt the browser: it has no process of kind {kind!r}")
         for process in hit:
-            os.kill(process.pid, number)
+            _signal(process.pid, number)
 
     def kill(self) -> None:
         """SIGKILL the browser's main process."""
@@ -89,7 +90,7 @@ class Victim:
 
     def _end_tree(self) -> None:
         for process in self.processes():
-            os.kill(process.pid, signal.SIGKILL)
+            _signal(process.pid, signal.SIGKILL)
 
 
 class Bare(Victim):
@@ -200,6 +201,11 @@ class Kiosk(Victim):
                 return known
             await asyncio.sleep(0.05)  # the status has no events yet; the fact is what ends this, not the time
         raise TimeoutError(f"The status did not show {wanted} within {within:g} s: {json.dumps(known, indent=1)}\n{self.log()}")
+
+
+def _signal(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):  # a child goes with its parent
+        os.kill(pid, number)
 
 
 def _dig(known: Any, key: str) -> Any:

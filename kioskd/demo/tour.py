@@ -72,10 +72,21 @@ def _page(verb: str, **arguments: object) -> Callable[[Dashboard, Kiosk], Awaita
 
 
 async def _reload_into_outage(dashboard: Dashboard, kiosk: Kiosk) -> float:
+    document = await dashboard.document()
     await dashboard.switch(on_close="reload")
+    await dashboard.do("reload_self")  # the switch is told to new documents
+    await dashboard.back(10, other_than=document)
     await dashboard.kill()
     await asyncio.sleep(OUTAGE_S)
     await dashboard.start()
+    return time.monotonic()
+
+
+async def _bad_gateway(dashboard: Dashboard, kiosk: Kiosk) -> float:
+    await dashboard.switch(http="502")
+    await dashboard.do("reload_self")
+    await asyncio.sleep(OUTAGE_S)
+    await dashboard.switch(http="normal")
     return time.monotonic()
 
 
@@ -89,7 +100,7 @@ FAULTS = (
     Fault("a new front end is built: dist/ removed and made again", _deploy, 5),
     Fault("the page opens an alert() that nobody closes", _page("alert"), 3, new_document=False),
     Fault("the page goes to another site", _away, 5),
-    Fault("the page closes itself", _page("window_close"), 5),
+    Fault("the server answers 502 for a while, and the page is reloaded into it", _bad_gateway, 10),
     Fault(f"the server goes away for {OUTAGE_S:.0f} s; the page waits for it", _outage, 20, new_document=False),
     Fault("the page gives up its WebSocket: \"no connection\", for ever", _page("give_up"), 27),
     Fault(f"the server goes away for {OUTAGE_S:.0f} s, and the page reloads itself into the outage", _reload_into_outage, 10),

@@ -1,0 +1,107 @@
+"""The stage on which a fault is played: a dashboard, a kioskd in front of it, and a control that has no kioskd.
+
+Patience is shortened (``QUICK``), so that a story takes seconds; the relations between the times stay. A page is *back* by the
+oracle's word only: the dashboard's server saw a nonce, sent after the fault, echoed from an animation frame of the newest version.
+"""
+
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kioskd.demo.dashboard import Dashboard
+from kioskd.demo.kiosk import Bare, Kiosk, Victim, merged
+
+QUICK: dict[str, Any] = {
+    "interval": 1,
+    "timeout": 1,
+    "websocket": {"reload_after": 3, "restart_after": 8},
+    "page": {"load_timeout": 4, "hang_after": 3, "blank_after": 3},
+}
+
+#: The same times, for the bounds: seconds.
+INTERVAL, RELOAD_AFTER, RESTART_AFTER, HANG_AFTER, BLANK_AFTER, SETTLE = 1.0, 3.0, 8.0, 3.0, 3.0, 1.0
+
+#: No bound of a start: a machine that is busy with other tests may take this long before anything is broken.
+START_S = 60.0
+
+
+@dataclass
+class Stage:
+    """A dashboard and who looks at it."""
+
+    dashboard: Dashboard
+    victim: Victim
+    kiosk: Kiosk | None  # None on the control's stage
+
+    async def nothing_changed(self, document: str | None, pid: int, loads: int) -> None:
+        """Assert that the same document stands in the same process, and was loaded once."""
+        assert await self.dashboard.document() == document, "the document was replaced"
+        assert self.victim.pid == pid, "the browser was restarted"
+        assert len(await self.dashboard.loads()) == loads, "the document was loaded again"
+
+
+@contextlib.asynccontextmanager
+async def kept(folder: Path, *, learnt: bool = True, deploy: bool = False, switches: dict[str, Any] | None = None, **over: Any) -> AsyncIterator[Stage]:
+    """A dashboard kept by kioskd, with its page back. ``learnt``: kioskd remembers the page's connection from an earlier run."""
+    folder = folder / "kept"
+    folder.mkdir(parents=True)
+    async with Dashboard(folder / "dist") as dashboard:
+        if switches:
+            await dashboard.switch(**switches)
+        settings = merged({"health": QUICK}, over)
+        if deploy:
+            settings = merged({"deploy": {"index": str(dashboard.index)}}, settings)
+        kiosk = Kiosk(dashboard.url, folder, **settings)
+        if learnt:
+            remember(kiosk.state, dashboard.url, dashboard.socket_url)
+        async with kiosk:
+            try:
+                await dashboard.back(START_S)
+                yield Stage(dashboard, kiosk, kiosk)
+            except BaseException:
+                print(kiosk.log())
+                raise
+
+
+@contextlib.asynccontextmanager
+async def bare(folder: Path, switches: dict[str, Any] | None = None) -> AsyncIterator[Stage]:
+    """The control: the same dashboard before a Chromium that nobody keeps, with its page back."""
+    folder = folder / "bare"
+    folder.mkdir(parents=True)
+    async with Dashboard(folder / "dist") as dashboard:
+        if switches:
+            await dashboard.switch(**switches)
+        async with Bare(dashboard.url, folder) as victim:
+            await dashboard.back(START_S)
+            yield Stage(dashboard, victim, None)
+
+
+def remember(state: Path, home: str, connection: str) -> None:
+    """Write what an earlier run of kioskd would have written."""
+    state.mkdir(parents=True, exist_ok=True)
+    content = {"expected": [[home, connection]], "reboots": {"spent": 0, "boot": "", "into": ""}}
+    (state / "remembered.json").write_text(json.dumps(content))
+
+
+async def cold_start(folder: Path) -> float:
+    """C: the seconds a bare Chromium takes here and now from its start until the server has the first nonce back."""
+    folder = folder / "cold"
+    folder.mkdir(parents=True)
+    async with Dashboard(folder / "dist") as dashboard:
+        started = time.monotonic()
+        async with Bare(dashboard.url, folder):
+            return await dashboard.back(START_S, after=started)
+
+
+async def stays_away(stage: Stage, seconds: float, break_it: Callable[[Stage], Awaitable[None]]) -> None:
+    """Assert that nobody brings the control's page back within ``seconds`` of the fault."""
+    document, moment = await stage.dashboard.document(), time.monotonic()
+    await break_it(stage)
+    with pytest.raises(TimeoutError):
+        await stage.dashboard.back(seconds, after=moment, other_than=document)
