@@ -275,25 +275,25 @@ def read_deploy(deploy: Deploy) -> tuple[DeployRead, tuple[str, ...]]:
 
 
 def _steady(path: str) -> tuple[bytes, int, bool]:
-    """Return content, mtime (s) and whether both are of one moment."""
+    """Return content, mtime (s) and whether nobody wrote meanwhile. Both are of one open file, whatever the name leads to by then."""
     content, mtime, steady = b"", 0, False
     for _ in range(READS):
-        before = os.stat(path)
-        if not stat.S_ISREG(before.st_mode):
-            raise OSError(0, "not a file")
-        if before.st_size > INDEX_LIMIT:
-            raise OSError(0, f"larger than {INDEX_LIMIT >> 20} MB")
-        with open(path, "rb") as file:
-            content = file.read(INDEX_LIMIT)
-        after, mtime = os.stat(path), before.st_mtime_ns // 1_000_000_000
-        steady = _identity(before) == _identity(after) and len(content) == after.st_size
+        with open(path, "rb", opener=_without_waiting) as file:
+            before = os.fstat(file.fileno())
+            if not stat.S_ISREG(before.st_mode):
+                raise OSError(0, "not a file")
+            if before.st_size > INDEX_LIMIT:
+                raise OSError(0, f"larger than {INDEX_LIMIT >> 20} MB")
+            content, mtime = file.read(INDEX_LIMIT), before.st_mtime_ns // 1_000_000_000
+            after = os.fstat(file.fileno())
+        steady = (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size) and len(content) == after.st_size
         if steady:
             break
     return content, mtime, steady
 
 
-def _identity(found: os.stat_result) -> tuple[int, int, int, int]:
-    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a pipe is to be refused, not waited for
 
 
 def _also(patterns: tuple[str, ...]) -> str:
