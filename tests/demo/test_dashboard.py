@@ -51,6 +51,11 @@ async def page(dashboard: Dashboard, session: aiohttp.ClientSession, document: s
         yield Page(ws, document, build)
 
 
+async def status(session: aiohttp.ClientSession, url: str, **rest: Any) -> int:
+    async with session.get(url, **rest) as answer:
+        return answer.status
+
+
 @asynctest
 async def test_a_page_is_back_at_once_when_it_connects(tmp_path: Path) -> None:
     async with stage(tmp_path) as (dashboard, session):
@@ -77,12 +82,12 @@ async def test_a_page_of_an_old_build_is_not_back_and_the_error_says_so(tmp_path
 @asynctest
 async def test_back_outlives_the_server(tmp_path: Path) -> None:
     async with stage(tmp_path) as (dashboard, session):
-        await session.get(dashboard.url, headers={"Sec-Fetch-Dest": "document"})
+        await status(session, dashboard.url, headers={"Sec-Fetch-Dest": "document"})
         url, moment = dashboard.url, time.monotonic()
         waiting = asyncio.create_task(dashboard.back(within=30, after=moment))
         await dashboard.kill()
         with pytest.raises(aiohttp.ClientConnectionError):
-            await session.get(url)
+            await status(session, url)
         with pytest.raises(EdgeUnavailable):
             await dashboard.state()
         await dashboard.start()
@@ -107,8 +112,8 @@ async def test_without_a_server_the_error_says_that(tmp_path: Path) -> None:
 async def test_loads_are_told_from_probes(tmp_path: Path) -> None:
     async with stage(tmp_path) as (dashboard, session):
         browser = {"User-Agent": "Mozilla/5.0", "Sec-Fetch-Dest": "document"}
-        await session.get(dashboard.url, headers=browser)
-        await session.get(dashboard.url)
+        await status(session, dashboard.url, headers=browser)
+        await status(session, dashboard.url)
         assert len(await dashboard.loads()) == 1
         assert [probe["path"] for probe in await dashboard.probes()] == ["/"]
 
@@ -163,14 +168,14 @@ async def test_hang_blank_and_a_frozen_server(tmp_path: Path) -> None:
         await dashboard.switch(http="hang")
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
-                await session.get(dashboard.url)
+                await status(session, dashboard.url)
         await dashboard.switch(http="normal")
         dashboard.freeze()
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
-                await session.get(dashboard.url)
+                await status(session, dashboard.url)
         dashboard.thaw()
-        await session.get(dashboard.url)
+        await status(session, dashboard.url)
         dashboard.freeze()
         await dashboard.kill()
 
@@ -252,11 +257,11 @@ async def test_the_ports_can_be_shut_and_opened(tmp_path: Path) -> None:
                 while True:
                     await it.hear()
         with pytest.raises(aiohttp.ClientConnectionError):
-            await session.get(dashboard.url)
+            await status(session, dashboard.url)
         await dashboard.do("up")
-        assert (await session.get(dashboard.url)).status == 200
+        assert await status(session, dashboard.url) == 200
         await dashboard.do("restart_in", seconds=0.1)
-        assert (await session.get(dashboard.url)).status == 200
+        assert await status(session, dashboard.url) == 200
 
 
 @asynctest
@@ -269,9 +274,11 @@ async def test_event_stream_and_its_way_back(tmp_path: Path) -> None:
                 if line.startswith(b"data: "):
                     echo["echo"] = json.loads(line[6:])["nonce"]
                     break
-            await session.post(f"{dashboard.url}echo", json={**echo, "document": "of nobody's"})
+            async with session.post(f"{dashboard.url}echo", json={**echo, "document": "of nobody's"}):
+                pass
             assert await dashboard.document() is None
-            await session.post(f"{dashboard.url}echo", json=echo)
+            async with session.post(f"{dashboard.url}echo", json=echo):
+                pass
             await dashboard.back(within=10, after=moment)
         for name, status in (("refuse", 503), ("accept_and_close", 200)):
             await dashboard.switch(socket=name)
