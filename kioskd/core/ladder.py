@@ -14,6 +14,7 @@ its own pace, for ever: constant paces, no back-off, no giving up.
 - Steps that *climb* raise the floor: later faults of the same incident start no lower. Starting a browser that is gone, and
   sending the page home, restore what should be there and do not climb; nor does a deploy.
 - A fault that comes back within ``MEMORY_S`` of an incident of its kind starts at the rung that cured that one.
+- A load is no trouble: it opens no incident, unless it has to be stopped.
 - After ``RESTARTS`` restarts in one incident the machine is rebooted where the owner allows it; else the page is reloaded
   every ``LAST_PACE_S``.
 - A server that is down is no reason to restart anything, unless ``during_outage: restart`` asks for it: once per outage.
@@ -26,6 +27,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, IntEnum
 
 from kioskd.core.actions import Place
+from kioskd.core.facts import Command
 from kioskd.core.policy import Outage, Policy
 from kioskd.core.verdict import Judgement, Verdict
 from kioskd.core.view import PROVEN_S, Life, Site, View, home_good, own_page, site, strain
@@ -70,8 +72,8 @@ MEMORY_S = 600.0
 #: A page that went away may come back by itself, or be between two redirects.
 AWAY_S = 2.0
 
-#: Between two reloads of a page whose renderer keeps dying.
-CRASH_PACE_S = 1.0
+#: Between two tries of what is cheap and usually helps: no hot loop, and yet at once to the eye.
+SHORT_S = 1.0
 
 #: After so many journeys home in one incident that led elsewhere, kioskd waits ``restart_after`` between two, on the holding page.
 JOURNEYS = 3
@@ -96,8 +98,8 @@ def _interval(policy: Policy) -> float:
     return policy.health.interval
 
 
-def _crash_pace(policy: Policy) -> float:
-    return CRASH_PACE_S
+def _short(policy: Policy) -> float:
+    return SHORT_S
 
 
 def _load_timeout(policy: Policy) -> float:
@@ -134,8 +136,8 @@ STEPS: dict[Verdict, tuple[Step, ...]] = {
     Verdict.FROZEN: (Step(Rung.RESTARTED, Remedy.RESTART, _at_once),),
     Verdict.CRASHED: (
         Step(Rung.RELOADED, Remedy.RELOAD, _at_once),
-        Step(Rung.RELOADED, Remedy.RELOAD, _crash_pace),
-        Step(Rung.RELOADED, Remedy.RELOAD, _crash_pace),
+        Step(Rung.RELOADED, Remedy.RELOAD, _short),
+        Step(Rung.RELOADED, Remedy.RELOAD, _short),
         Step(Rung.RESTARTED, Remedy.RESTART, _interval),
     ),
     Verdict.LOADING: (Step(Rung.SUSPECT, Remedy.STOP_LOADING, _load_timeout, climbs=False),),
@@ -147,7 +149,10 @@ STEPS: dict[Verdict, tuple[Step, ...]] = {
     Verdict.AWAY: (Step(Rung.SUSPECT, Remedy.GO_HOME, _away, climbs=False),),
     Verdict.UNREADABLE: (Step(Rung.SUSPECT, Remedy.GO_HOME, _at_once, climbs=False),),
     Verdict.TOO_BIG: (Step(Rung.RESTARTED, Remedy.RESTART_GENTLY, _at_once, guarded=True),),
-    Verdict.STALE: (Step(Rung.RELOADED, Remedy.RELOAD_FRESH, _at_once, guarded=True, climbs=False),),
+    Verdict.STALE: (
+        Step(Rung.RELOADED, Remedy.RELOAD_FRESH, _at_once, guarded=True, climbs=False),
+        Step(Rung.RELOADED, Remedy.RELOAD_FRESH, _short, guarded=True, climbs=False),
+    ),
     Verdict.BLANK: (Step(Rung.RELOADED, Remedy.RELOAD, _at_once, guarded=True),),
     Verdict.STUCK: (
         Step(Rung.RELOADED, Remedy.RELOAD, _reload_after, guarded=True),
@@ -160,7 +165,17 @@ STEPS: dict[Verdict, tuple[Step, ...]] = {
 
 #: What takes the place of a restart when an incident has had its share of them.
 LAST_RESORT = Step(Rung.RESTARTED, Remedy.RELOAD, _last_pace, guarded=True)
+LAST_RESORT_HUNG = Step(Rung.RESTARTED, Remedy.UNHANG, _last_pace, guarded=True)  # a page that hangs does not reload
 REBOOT = Step(Rung.REBOOTED, Remedy.REBOOT, _restart_after, guarded=True)
+
+#: What an operator may wish for: a reload guarded like any, a restart whatever the server.
+WISHES = {
+    Command.RELOAD: Step(Rung.CALM, Remedy.RELOAD_FRESH, _at_once, guarded=True),
+    Command.RESTART: Step(Rung.CALM, Remedy.RESTART_GENTLY, _at_once),
+}
+
+#: After one of these the page has nowhere else to come from: the way home is no journey back from somewhere.
+NEW_BROWSER = (Remedy.START, Remedy.RESTART, Remedy.RESTART_GENTLY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +188,16 @@ class Incident:
     floor: Rung = Rung.SUSPECT
     acted_at: float | None = None
     last: tuple[Verdict, Remedy] | None = None
+    climbed: Verdict | None = None  # what the last climbing step was for
     taken: tuple[tuple[Verdict, int], ...] = ()  # steps taken, by verdict
     restarts: int = 0
     journeys: int = 0
     outage_restarts: int = 0
-    needs_person: bool = False
+
+    @property
+    def needs_person(self) -> bool:
+        """All that kioskd has was done; what is left is tried for ever, at a slow pace."""
+        return self.restarts >= RESTARTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +207,7 @@ class Ladder:
     incident: Incident | None = None
     well_since: float | None = None
     cured: tuple[tuple[Verdict, Rung, float], ...] = ()  # the last incident of each kind: rung, when it ended
+    calm_since: float | None = None  # when the last incident ended
 
     @property
     def rung(self) -> Rung:
@@ -206,7 +227,7 @@ class Plan:
 def climb(ladder: Ladder, judgement: Judgement, view: View, now: float) -> Ladder:
     """Return the ladder after a verdict: incidents begin and end here."""
     verdict = judgement.verdict
-    if verdict is Verdict.PAUSED:
+    if verdict is Verdict.PAUSED or (verdict is Verdict.LOADING and ladder.incident is None):
         return replace(ladder, well_since=None)
     if verdict is not Verdict.HEALTHY:
         incident = ladder.incident or Incident(verdict, min(judgement.since, now))
@@ -216,7 +237,7 @@ def climb(ladder: Ladder, judgement: Judgement, view: View, now: float) -> Ladde
     since = now if ladder.well_since is None else ladder.well_since
     if now - since < PROVEN_S:
         return replace(ladder, well_since=since)
-    return Ladder(cured=_remember(ladder.cured, ladder.incident, now))
+    return Ladder(cured=_remember(ladder.cured, ladder.incident, now), calm_since=now)
 
 
 def _well(view: View) -> bool:
@@ -226,18 +247,18 @@ def _well(view: View) -> bool:
 
 
 def _remember(cured: tuple[tuple[Verdict, Rung, float], ...], incident: Incident, now: float) -> tuple[tuple[Verdict, Rung, float], ...]:
-    if incident.last is None:
+    verdict = incident.climbed
+    if verdict is None:
         return cured
-    verdict = incident.last[0]
     return (*(item for item in cured if item[0] is not verdict), (verdict, incident.floor, now))
 
 
 def plan(ladder: Ladder, judgement: Judgement, view: View, now: float, policy: Policy) -> Plan | None:
     """Return the next step for the verdict, or None where there is nothing to do."""
-    incident = ladder.incident
     steps = STEPS[judgement.verdict]
-    if incident is None or not steps:
+    if not steps:
         return None
+    incident = ladder.incident or Incident(judgement.verdict, judgement.since)
     match judgement.verdict:
         case Verdict.NO_BROWSER:
             return _restore(incident, judgement, view, policy)
@@ -264,7 +285,7 @@ def _next(ladder: Ladder, incident: Incident, verdict: Verdict, view: View, poli
         return step
     if policy.reboot.enabled and view.reboots < policy.reboot.per_boot:
         return REBOOT
-    return LAST_RESORT
+    return LAST_RESORT_HUNG if verdict is Verdict.HUNG else LAST_RESORT
 
 
 def _restore(incident: Incident, judgement: Judgement, view: View, policy: Policy) -> Plan:
@@ -276,8 +297,9 @@ def _restore(incident: Incident, judgement: Judgement, view: View, policy: Polic
     else:
         remedy = Remedy.START
     due = judgement.since
-    if incident.acted_at is not None and (remedy is Remedy.RESTART or not view.browser.proved):
-        due = max(due, incident.acted_at + step.after(policy))
+    if incident.acted_at is not None:
+        quick = remedy is Remedy.OPEN or (remedy is Remedy.START and view.browser.proved)
+        due = max(due, incident.acted_at + (SHORT_S if quick else step.after(policy)))
     return Plan(step, remedy, due)
 
 
@@ -286,44 +308,54 @@ def _journey(incident: Incident, judgement: Judgement, view: View, now: float, p
     step = STEPS[judgement.verdict][0]
     due = judgement.since + step.after(policy)
     if view.goal is not Place.HOME:
-        return Plan(step, Remedy.GO_HOME, _paced(due, incident, policy))
+        return _travel(step, Remedy.GO_HOME, due, incident, policy)
     good = home_good(view, policy, now)
+    if good is None:  # nothing moves, but from the dark start page: any page is better than none
+        blind = due + policy.health.page.load_timeout
+        return _travel(step, Remedy.GO_HOME, blind, incident, policy) if site(view, policy) is Site.START else None
     holding = own_page(view.page.url) == Place.HOLDING.value
-    tired = incident.journeys >= JOURNEYS and site(view, policy) is not Site.START
-    if good is None or (not good and holding):
+    if holding and not good:
         return None
+    tired = incident.journeys >= JOURNEYS
     if not good or (tired and not holding):
-        again = incident.acted_at if incident.last and incident.last[1] is Remedy.HOLD else None
-        return Plan(step, Remedy.HOLD, due if again is None else max(due, again + policy.health.interval))
-    return Plan(step, Remedy.GO_HOME, _paced(due, incident, policy))
+        return _travel(step, Remedy.HOLD, due, incident, policy)
+    if tired and incident.acted_at is not None:
+        due = max(due, incident.acted_at + policy.health.websocket.restart_after)
+    return _travel(step, Remedy.GO_HOME, due, incident, policy)
 
 
-def _paced(due: float, incident: Incident, policy: Policy) -> float:
-    """Space journeys home: the first at once, then at the constant pace, after ``JOURNEYS`` at the slow one."""
-    if incident.journeys == 0 or incident.acted_at is None:
-        return due
-    pace = policy.health.interval if incident.journeys < JOURNEYS else policy.health.websocket.restart_after
-    return max(due, incident.acted_at + pace)
+def _travel(step: Step, remedy: Remedy, due: float, incident: Incident, policy: Policy) -> Plan:
+    """The same journey again, and nothing else in between: at the constant pace."""
+    if incident.acted_at is not None and incident.last is not None and incident.last[1] is remedy:
+        due = max(due, incident.acted_at + policy.health.interval)
+    return Plan(step, remedy, due)
+
+
+def wished(view: View, now: float) -> Plan | None:
+    """Return what an operator wished for and is still to be done."""
+    if view.wish is None or view.browser.life is not Life.UP or not view.page.present:
+        return None
+    step = WISHES[view.wish]
+    return Plan(step, step.remedy, now)
 
 
 def taken(ladder: Ladder, verdict: Verdict, plan: Plan, now: float) -> Ladder:
     """Return the ladder after a step has been taken."""
-    incident = ladder.incident
-    if incident is None:
-        raise AssertionError("a step is taken only inside an incident")
+    incident = ladder.incident or Incident(verdict, now)
     step, counts = plan.step, dict(incident.taken)
     counts[verdict] = counts.get(verdict, 0) + 1
     restart = plan.remedy in (Remedy.RESTART, Remedy.RESTART_GENTLY)
+    journey = plan.remedy is Remedy.GO_HOME and (incident.last is None or incident.last[1] not in NEW_BROWSER)
     incident = replace(
         incident,
         rung=max(incident.rung, step.rung),
         floor=max(incident.floor, step.rung) if step.climbs else incident.floor,
         acted_at=now,
         last=(verdict, plan.remedy),
+        climbed=verdict if step.climbs else incident.climbed,
         taken=tuple(counts.items()),
         restarts=incident.restarts + restart,
-        journeys=incident.journeys + (plan.remedy is Remedy.GO_HOME),
+        journeys=incident.journeys + journey,
         outage_restarts=incident.outage_restarts + (restart and verdict is Verdict.SERVER_DOWN),
-        needs_person=incident.needs_person or step is LAST_RESORT,
     )
     return replace(ladder, incident=incident, well_since=None)

@@ -6,14 +6,43 @@ The only place that writes the view from facts. A fact about a browser that is n
 from dataclasses import replace
 
 from kioskd.core import facts as f
-from kioskd.core.actions import AskBrowser, AskPage, Navigate, OpenPage, Place, Probe, ProbeServer, ReadDeploy, Reload, StartBrowser, Steps
+from kioskd.core.actions import (
+    Action,
+    AskBrowser,
+    AskPage,
+    Navigate,
+    Place,
+    Probe,
+    ProbeServer,
+    ReadDeploy,
+    Reload,
+    StartBrowser,
+    Steps,
+    StopLoading,
+)  # fmt: skip
 from kioskd.core.facts import Fact
 from kioskd.core.link import follow
 from kioskd.core.policy import Policy
-from kioskd.core.view import BrowserView, Heard, Life, Link, PageView, ServerView, Site, View, server_up, site
+from kioskd.core.view import (
+    STARVED_S,
+    BrowserView,
+    DeployView,
+    Heard,
+    Life,
+    Link,
+    PageView,
+    Question,
+    ServerView,
+    Site,
+    View,
+    expected_link,
+    server_up,
+    site,
+    well_since,
+)  # fmt: skip
 
-#: A turn of the loop this much later than asked for is late: what was not answered meanwhile says nothing.
-LATE_S = 1.0
+#: How long an operator's pause lasts where no time is given.
+PAUSE_S = 3600.0
 
 #: The settle time starts again with each change, but not for longer than this: a build that never ends is read all the same.
 SETTLE_AT_MOST_S = 30.0
@@ -29,9 +58,11 @@ def observe(view: View, fact: Fact, now: float, policy: Policy) -> View:
         return view
     match fact:
         case f.Woke():
-            return _woke(view, fact, now)
-        case f.ConfigRead() | f.ConfigRejected():
-            return _config(view, fact, now)
+            return view  # time has passed: the kernel knows
+        case f.ConfigRead():
+            return _configured(view, fact.policy, policy, now)
+        case f.ConfigRejected():
+            return _rejected(view, fact, now)
         case f.Remembered():
             return replace(view, expected=fact.expected, reboots=fact.reboots)
         case f.Asked():
@@ -40,8 +71,10 @@ def observe(view: View, fact: Fact, now: float, policy: Policy) -> View:
             return _browser(view, fact, now, policy)
         case f.ServerAnswered():
             return _server(view, fact, now, policy)
-        case f.DeployTouched() | f.DeployRead():
-            return _deploy(view, fact, now, policy)
+        case f.DeployTouched():
+            return _touched(view, fact, now, policy)
+        case f.DeployRead():
+            return _read(view, fact, now)
         case f.Done() | f.Failed():
             return _outcome(view, fact, now)
         case _:
@@ -51,38 +84,43 @@ def observe(view: View, fact: Fact, now: float, policy: Policy) -> View:
 # --- time and people ----------------------------------------------------------------------------
 
 
-def _woke(view: View, fact: f.Woke, now: float) -> View:
-    late = now - fact.due
-    if late < LATE_S:
-        return view
-    # The answers may be waiting behind this very turn: nobody is blamed for the time in which we did not look.
-    browser, page = view.browser, view.page
-    if browser.question:
-        browser = replace(browser, question=replace(browser.question, asked_at=browser.question.asked_at + late))
-    if page.question:
-        page = replace(page, question=replace(page.question, asked_at=page.question.asked_at + late))
-    recent = tuple(at for at in view.late_at if now - at < 60.0)
-    return replace(view, browser=browser, page=page, late_at=(*recent, now))
+def late(view: View, by: float, now: float) -> View:
+    """Return the view in a turn that came ``by`` seconds later than was asked for.
+
+    The answers may be waiting behind this very turn: nobody is blamed for the time in which we did not look.
+    """
+    browser = replace(view.browser, question=_younger(view.browser.question, by))
+    page = replace(view.page, question=_younger(view.page.question, by))
+    recent = tuple(at for at in view.late_at if now - at < STARVED_S)
+    return replace(view, browser=browser, page=page, busy_since=view.busy_since + by, late_at=(*recent, now))
 
 
-def _config(view: View, fact: f.ConfigRead | f.ConfigRejected, now: float) -> View:
-    if isinstance(fact, f.ConfigRejected):
-        goal = view.goal or Place.MISTAKE
-        changed = goal is Place.MISTAKE and fact.errors != view.mistakes
-        return replace(view, mistakes=fact.errors, goal=goal, goal_since=now if changed else view.goal_since)
-    goal = Place.HOME if fact.policy.url else Place.WELCOME
-    return replace(view, mistakes=(), goal=goal)
+def _younger(question: Question | None, by: float) -> Question | None:
+    return replace(question, asked_at=question.asked_at + by) if question else None
 
 
-def home_changed(view: View, now: float) -> View:
-    """Return the view for another home: what was learnt of the old one's server and page does not hold."""
-    return replace(view, goal_since=now, link=Link(), server=ServerView())
+def _configured(view: View, new: Policy, old: Policy, now: float) -> View:
+    goal = Place.HOME if new.url else Place.WELCOME
+    if goal is not view.goal or new.url != old.url:  # what was learnt of the old home does not hold for the new one
+        view = replace(view, goal=goal, goal_since=now, link=Link(), server=ServerView())
+    if new.health.websocket != old.health.websocket:
+        view = replace(view, link=Link())
+    if new.deploy != old.deploy:
+        view = replace(view, deploy=DeployView(), page=replace(view.page, began=None))
+    return replace(view, mistakes=())
+
+
+def _rejected(view: View, fact: f.ConfigRejected, now: float) -> View:
+    goal = view.goal or Place.MISTAKE
+    if goal is Place.MISTAKE and fact.errors != view.mistakes:  # the page that tells them is to tell the new ones
+        view = replace(view, goal_since=now)
+    return replace(view, goal=goal, mistakes=fact.errors)
 
 
 def _asked(view: View, fact: f.Asked, now: float) -> View:
     match fact.command:
         case f.Command.PAUSE:
-            return replace(view, paused_since=now, paused_until=now + (fact.for_s or 3600.0))
+            return replace(view, paused_since=now, paused_until=now + (PAUSE_S if fact.for_s is None else fact.for_s))
         case f.Command.RESUME:
             return replace(view, paused_until=None)
         case _:
@@ -96,12 +134,12 @@ def _browser(view: View, fact: f.BrowserStarted | f.BrowserGone | f.BrowserAnswe
     browser = view.browser
     match fact:
         case f.BrowserStarted():
-            browser = replace(browser, life=Life.UP, since=now, pid=fact.pid, product=fact.product, reason="")
+            browser = replace(browser, life=Life.UP, since=now, pid=fact.pid, product=fact.product, reason="", memory_asked_at=now)
             return replace(view, browser=browser, page=PageView(present=True, committed_at=now, moved_at=now))
         case f.BrowserGone():
             return browser_gone(view, fact.reason, fact.pid is not None, now)
         case f.BrowserAnswered():
-            return replace(view, browser=replace(browser, question=None))
+            return replace(view, browser=replace(browser, question=None, answered_at=now))
         case f.MemoryRead():
             limit = policy.memory_limit
             first = browser.memory is None and limit is not None and fact.size > limit
@@ -142,11 +180,12 @@ def _page(view: View, fact: Fact, now: float, policy: Policy) -> View:
             # A load that ended without a document of its own left the old one: only the question can tell.
             proved = view.browser.proved or site(view, policy) is not Site.START
             browser = replace(view.browser, proved=proved, deaths=0 if proved else view.browser.deaths)
-            return replace(view, page=replace(page, navigating_since=None, ask_now=True), browser=browser)
+            return replace(view, page=_loaded(page, now), browser=browser)
         case f.DocumentCommitted():
             return _committed(view, fact, now, policy)
         case f.Prompted():
-            return replace(view, page=replace(page, prompt=fact.what, moved_at=now))
+            # The load waits for a person, for ever: it is no longer pending.
+            return replace(view, page=replace(page, prompt=fact.what, moved_at=now, navigating_since=None))
         case f.PageAnswered():
             return _answered(view, fact, now, policy)
         case f.DocumentRead() if fact.document == page.document:
@@ -157,17 +196,24 @@ def _page(view: View, fact: Fact, now: float, policy: Policy) -> View:
 
 def loading(view: View, now: float) -> PageView:
     """Return the page with a navigation begun (ordered by us, or seen)."""
-    disk = view.deploy.disk
     since = now if view.page.navigating_since is None else view.page.navigating_since
-    return replace(view.page, navigating_since=since, began_with=disk.version if disk else None, began_unread=disk is None)
+    return replace(view.page, navigating_since=since, began=view.deploy.disk)
+
+
+def _loaded(page: PageView, now: float) -> PageView:
+    """A page that waits for its server answers nothing: that time does not count against it."""
+    question = page.question
+    if page.navigating_since is not None and question is not None:
+        question = replace(question, asked_at=now)
+    return replace(page, navigating_since=None, question=question, ask_now=True)
 
 
 def _committed(view: View, fact: f.DocumentCommitted, now: float, policy: Policy) -> View:
     before = site(view, policy)
     page = PageView(
         present=True, document=fact.document, url=fact.url, error=fact.error, committed_at=now, ask_now=True,
-        prompt=view.page.prompt, moved_at=view.page.moved_at, began_with=view.page.began_with, began_unread=view.page.began_unread,
-        unreadable_since=(view.page.unreadable_since or now) if fact.error else None,
+        prompt=view.page.prompt, moved_at=view.page.moved_at, began=view.page.began,
+        unreadable_since=_since(view.page.unreadable_since, fact.error, now),
         text_since=view.page.text_since, lifeless_since=view.page.lifeless_since,  # only a report ends these
     )  # fmt: skip
     view = replace(view, page=page)
@@ -179,13 +225,12 @@ def _committed(view: View, fact: f.DocumentCommitted, now: float, policy: Policy
 def _answered(view: View, fact: f.PageAnswered, now: float, policy: Policy) -> View:
     page = view.page
     failed = page.error or fact.url.startswith("chrome-error:") or (fact.status is not None and fact.status >= 500)
-    blank = fact.ready and not fact.visible
     page = replace(
         page, question=None, report=fact, reported_at=now, url=page.url if failed else fact.url,
-        unreadable_since=(page.unreadable_since or now) if failed else None,
-        blank_since=(page.blank_since or now) if blank else None,
-        text_since=(page.text_since or now) if fact.stuck_text else None,
-        lifeless_since=(page.lifeless_since or now) if fact.alive is False else None,
+        unreadable_since=_since(page.unreadable_since, failed, now),
+        blank_since=_since(page.blank_since, fact.ready and not fact.visible, now),
+        text_since=_since(page.text_since, fact.stuck_text, now),
+        lifeless_since=_since(page.lifeless_since, fact.alive is False, now),
     )  # fmt: skip
     before = site(view, policy)
     view = replace(view, page=page)
@@ -194,21 +239,28 @@ def _answered(view: View, fact: f.PageAnswered, now: float, policy: Policy) -> V
     return follow(view, fact, now, policy)
 
 
+def _since(before: float | None, holds: bool, now: float) -> float | None:
+    """Since when something holds: the beginning of a stretch stays."""
+    if not holds:
+        return None
+    return now if before is None else before
+
+
 # --- the server and the deploy ------------------------------------------------------------------
 
 
 def _server(view: View, fact: f.ServerAnswered, now: float, policy: Policy) -> View:
-    server = view.server
-    server = replace(server, asked=tuple(item for item in server.asked if item[0] != fact.probe.value))
-    if fact.answer is None:  # the probe itself failed: that says nothing
-        return replace(view, server=server)
-    heard = Heard(fact.answer, now)
     is_socket = fact.probe is Probe.SOCKET
+    baseline = fact.probe in view.server.baselining
+    view = _probed(view, fact.probe)
+    server = view.server
+    if fact.answer is None or fact.url != (expected_link(view, policy) if is_socket else policy.url):
+        return view  # the probe itself failed, or another server was asked: that says nothing
+    heard = Heard(fact.answer, now)
     server = replace(server, socket=heard) if is_socket else replace(server, home=heard)
-    if fact.probe.value in server.baselining:
-        server = replace(server, baselining=tuple(name for name in server.baselining if name != fact.probe.value))
-        if fact.answer.status is not None and fact.answer.status < 500:  # trouble is nobody's normal answer
-            server = replace(server, socket_class=fact.answer) if is_socket else replace(server, home_class=fact.answer)
+    # Trouble is nobody's normal answer, and the normal one is that which a page gets that is well.
+    if baseline and well_since(view, policy) is not None and fact.answer.status is not None and fact.answer.status < 500:
+        server = replace(server, socket_class=fact.answer) if is_socket else replace(server, home_class=fact.answer)
     view = replace(view, server=server)
     up = server_up(view, policy, now)
     if up is False and server.down_since is None:
@@ -218,19 +270,26 @@ def _server(view: View, fact: f.ServerAnswered, now: float, policy: Policy) -> V
     return replace(view, server=server)
 
 
-def _deploy(view: View, fact: f.DeployTouched | f.DeployRead, now: float, policy: Policy) -> View:
+def _probed(view: View, probe: Probe) -> View:
+    """The probe is over, however it went; one that failed leaves no baseline to be set by a later one."""
+    server = view.server
+    return replace(view, server=replace(server, asked=server.asked - {probe}, baselining=server.baselining - {probe}))
+
+
+def _touched(view: View, fact: f.DeployTouched, now: float, policy: Policy) -> View:
     deploy = view.deploy
-    if isinstance(fact, f.DeployTouched):
-        at = now - min(max(fact.age, 0.0), policy.deploy.settle)
-        first = deploy.first_touched_at if deploy.first_touched_at is not None else at
-        return replace(view, deploy=replace(deploy, touched_at=at, first_touched_at=first))
-    unread = deploy.disk is None
+    at = now - min(max(fact.age, 0.0), policy.deploy.settle)
+    first = at if deploy.touched_at is None else deploy.first_touched_at
+    return replace(view, deploy=replace(deploy, touched_at=at, first_touched_at=first))
+
+
+def _read(view: View, fact: f.DeployRead, now: float) -> View:
+    deploy, page = view.deploy, view.page
     known = deploy.known
     if fact.version is not None:
         known = (*(version for version in known if version != fact.version), fact.version)[-KNOWN_VERSIONS:]
-    page = view.page
-    if unread and page.began_unread:  # the load began before anybody had looked: it took what was there
-        page = replace(page, began_with=fact.version, began_unread=False)
+    if page.began is None:  # the load began before anybody had looked: it took what was there
+        page = replace(page, began=fact)
     return replace(view, deploy=replace(deploy, disk=fact, read_at=now, known=known), page=page)
 
 
@@ -238,26 +297,40 @@ def _deploy(view: View, fact: f.DeployTouched | f.DeployRead, now: float, policy
 
 
 def _outcome(view: View, fact: f.Done | f.Failed, now: float) -> View:
-    action = fact.action
-    match action:
+    failed = isinstance(fact, f.Failed)
+    match fact.action:
         case ReadDeploy():
-            return replace(view, deploy=replace(view.deploy, reading=False))
-        case AskPage() if view.page.question and view.page.question.number == action.question and isinstance(fact, f.Failed):
+            return replace(view, deploy=replace(view.deploy, reading=False, failed=failed))
+        case ProbeServer(probe=probe):
+            return _probed(view, probe)
+        case AskPage(question=number) if failed and view.page.question and view.page.question.number == number:
             return replace(view, page=replace(view.page, question=None))  # a navigation took the question along: unknown is not bad
-        case AskBrowser() if view.browser.question and view.browser.question.number == action.question and isinstance(fact, f.Failed):
+        case AskBrowser(question=number) if failed and view.browser.question and view.browser.question.number == number:
             return replace(view, browser=replace(view.browser, question=None))
-        case ProbeServer() if isinstance(fact, f.Failed):
-            asked = tuple(item for item in view.server.asked if item[0] != action.probe.value)
-            return replace(view, server=replace(view.server, asked=asked))
-    mine = action == view.busy
-    if mine:
-        view = replace(view, busy=None)
-    if isinstance(fact, f.Done) or not mine:
-        return view
-    # What was ordered did not happen: the view must not go on believing it.
+        case action if action == view.busy:
+            view = replace(view, busy=None)
+            return _undone(view, action, fact.reason, now) if isinstance(fact, f.Failed) else _done(view, action, now)
+        case _:
+            return view
+
+
+def _done(view: View, action: Action, now: float) -> View:
+    match action:
+        case StopLoading():
+            return replace(view, page=_loaded(view.page, now))
+        case Reload(fresh=True) if view.page.began is not None and not view.page.began.missing:
+            return replace(view, tried=replace(view.tried, stale=view.page.began.version))
+        case _:
+            return view
+
+
+def _undone(view: View, action: Action, reason: str, now: float) -> View:
+    """What was ordered did not happen: the view must not go on believing it."""
     parts = action.actions if isinstance(action, Steps) else (action,)
-    if any(isinstance(part, StartBrowser) and part.generation == view.browser.generation for part in parts):
-        return browser_gone(view, fact.reason, died=False, now=now)
-    if any(isinstance(part, Navigate | Reload | OpenPage) for part in parts):
-        return replace(view, page=replace(view.page, navigating_since=None))
+    if any(isinstance(part, StartBrowser) for part in parts):
+        return browser_gone(view, reason, died=False, now=now)
+    if any(isinstance(part, Navigate) for part in parts):
+        view = replace(view, went_at=None)
+    if any(isinstance(part, Navigate | Reload) for part in parts):
+        view = replace(view, page=replace(view.page, navigating_since=None))
     return view

@@ -22,6 +22,7 @@ from kioskd.core.actions import (
     StopBrowser,
     StopLoading,
 )  # fmt: skip
+from kioskd.core.facts import Command
 from kioskd.core.ladder import Plan, Remedy
 from kioskd.core.observe import browser_starting, loading
 from kioskd.core.policy import Policy
@@ -55,12 +56,14 @@ def order(view: View, verdict: Verdict, remedy: Remedy, now: float) -> tuple[Vie
         case Remedy.RESTART | Remedy.RESTART_GENTLY:
             view = replace(view, tried=replace(view.tried, big_at=now)) if verdict is Verdict.TOO_BIG else view
             stop = StopBrowser(generation, polite=remedy is Remedy.RESTART_GENTLY)
-            return _busy(browser_starting(view, generation + 1, now), Steps((stop, StartBrowser(generation + 1))), now)
+            view = replace(browser_starting(view, generation + 1, now), wish=None)  # more than was wished for
+            return _busy(view, Steps((stop, StartBrowser(generation + 1))), now)
         case Remedy.OPEN:
             return _busy(view, OpenPage(generation), now)
         case Remedy.GO_HOME:
             goal = view.goal or Place.WELCOME
-            return _busy(_leaving(view, now), Navigate(generation, goal), now)
+            wish = None if view.wish is Command.RELOAD else view.wish  # it is a load
+            return _busy(replace(_leaving(view, now), went_at=now, wish=wish), Navigate(generation, goal), now)
         case Remedy.HOLD:
             return _busy(_leaving(view, now), Navigate(generation, Place.HOLDING), now)
         case Remedy.RELOAD:
@@ -68,8 +71,6 @@ def order(view: View, verdict: Verdict, remedy: Remedy, now: float) -> tuple[Vie
                 view = replace(view, tried=replace(view.tried, blank=shown(view), blank_at=now))
             return _busy(_leaving(view, now), Reload(generation), now)
         case Remedy.RELOAD_FRESH:
-            version = view.deploy.disk.version if view.deploy.disk else None
-            view = replace(view, tried=replace(view.tried, stale=version))
             return _busy(_leaving(view, now), Reload(generation, fresh=True), now)
         case Remedy.UNHANG:
             return _busy(_leaving(view, now), Steps((EndScript(generation), Reload(generation))), now)
@@ -85,7 +86,7 @@ def order(view: View, verdict: Verdict, remedy: Remedy, now: float) -> tuple[Vie
 def _start(view: View, now: float) -> tuple[View, Action]:
     start = StartBrowser(view.browser.generation + 1)
     suspect = view.browser.deaths >= DEATHS
-    view = browser_starting(view, start.generation, now)
+    view = replace(browser_starting(view, start.generation, now), wish=None)
     if not suspect:
         return _busy(view, start, now)
     view = replace(view, browser=replace(view.browser, deaths=0))

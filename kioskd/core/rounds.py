@@ -20,14 +20,15 @@ from kioskd.core.actions import (
     ReadDeploy,
     ReadDocument,
     ReadMemory,
+    RecordReboot,
     Remember,
 )  # fmt: skip
-from kioskd.core.ladder import Plan
+from kioskd.core.ladder import Ladder, Plan
 from kioskd.core.link import learnt
 from kioskd.core.observe import SETTLE_AT_MOST_S
 from kioskd.core.orders import FRESH_S
 from kioskd.core.policy import Policy, path
-from kioskd.core.verdict import Judgement, Verdict
+from kioskd.core.verdict import Judgement, Verdict, outdated
 from kioskd.core.view import PROVEN_S, Life, Question, View, expected_link, home_good, well_since
 
 #: Between two questions to a page that keeps loading.
@@ -39,8 +40,11 @@ MEMORY_PACE_S = 60.0
 #: Verdicts in which the answer of the server decides what may be done.
 DOUBTFUL = {
     Verdict.NO_BROWSER, Verdict.CRASHED, Verdict.HUNG, Verdict.AWAY, Verdict.UNREADABLE,
-    Verdict.STALE, Verdict.BLANK, Verdict.STUCK, Verdict.SERVER_DOWN,
+    Verdict.TOO_BIG, Verdict.STALE, Verdict.BLANK, Verdict.STUCK, Verdict.SERVER_DOWN,
 }  # fmt: skip
+
+#: So long without an incident, and the budget of reboots is full again.
+REFILL_S = 3600.0
 
 Round = tuple[View, list[Action], list[float]]  # the view after asking, what to ask, when to come back
 
@@ -56,13 +60,14 @@ def ask_page(view: View, now: float, policy: Policy) -> Round:
     if browser.life is not Life.UP:
         return view, [], []
     actions: list[Action] = []
-    due = page.asked_at + (SOON_S if page.ask_now else pace(policy))
+    due = view.page_asked_at + (SOON_S if page.ask_now else pace(policy))
     number = view.questions
     askable = page.present and page.question is None and page.crashed_at is None
     if askable and now >= due:
         number += 1
         actions.append(AskPage(browser.generation, number, policy.health.page.stuck_text))
-        page = replace(page, question=Question(number, now), asked_at=now, ask_now=False)
+        page = replace(page, question=Question(number, now), ask_now=False)
+        view = replace(view, page_asked_at=now)
     if browser.question is None and now >= view.browser_asked_at + pace(policy):
         number += 1
         actions.append(AskBrowser(browser.generation, number))
@@ -76,14 +81,15 @@ def ask_page(view: View, now: float, policy: Policy) -> Round:
     return replace(view, page=page, questions=number), actions, times
 
 
-def in_doubt(view: View, judgement: Judgement) -> bool:
+def in_doubt(view: View, judgement: Judgement, policy: Policy) -> bool:
     """Tell whether the server's answer matters now."""
     page = view.page
     dead = view.link.dead_since is not None or page.text_since is not None or page.lifeless_since is not None
-    return judgement.verdict in DOUBTFUL or (dead and judgement.verdict in (Verdict.HEALTHY, Verdict.LOADING)) or view.wish is not None
+    waiting = view.wish is not None or dead or outdated(view, policy)
+    return judgement.verdict in DOUBTFUL or (waiting and judgement.verdict in (Verdict.HEALTHY, Verdict.LOADING, Verdict.PAUSED))
 
 
-def ask_server(view: View, judgement: Judgement, plan: Plan | None, now: float, policy: Policy) -> Round:
+def ask_server(judgement: Judgement, plans: tuple[Plan | None, ...], view: View, now: float, policy: Policy) -> Round:
     """Ask the server where there is doubt, at once before a guarded step, and once a load for the baseline."""
     if policy.url is None:
         return view, [], []
@@ -91,35 +97,37 @@ def ask_server(view: View, judgement: Judgement, plan: Plan | None, now: float, 
     times: list[float] = []
     wanted: set[Probe] = set()
     socket = {Probe.SOCKET} if expected_link(view, policy) is not None else set()
-    if in_doubt(view, judgement):
-        due = now if server.asked_at is None else server.asked_at + policy.health.interval
+    if in_doubt(view, judgement, policy):
+        due = now if server.round_at is None else server.round_at + policy.health.interval
         if now >= due:
             wanted |= {Probe.HOME} | socket
+            server = replace(server, round_at=now)
             due = now + policy.health.interval
         times.append(due)
-    if _guard_waits(view, plan, now, policy):
-        wanted.add(Probe.HOME)
+    if any(plan is not None and plan.step.guarded and plan.due <= now for plan in plans) and _guard_waits(view, now, policy):
+        due = now if server.guard_at is None else server.guard_at + FRESH_S
+        if now >= due:
+            wanted.add(Probe.HOME)
+            server = replace(server, guard_at=now)
+        times.append(due)
     well = well_since(view, policy)
     load = f"{view.page.document} {expected_link(view, policy)}"  # learning the connection asks again: now for it too
     if well is not None and load != server.baseline_for:
         times.append(well + PROVEN_S)
         if now >= well + PROVEN_S:
             wanted |= {Probe.HOME} | socket
-            server = replace(server, baseline_for=load, baselining=tuple(sorted(probe.value for probe in wanted)))
-    actions: list[Action] = []
-    for probe in sorted(wanted - {Probe(name) for name, _ in server.asked}, key=lambda probe: probe.value):
-        url = (policy.url if probe is Probe.HOME else expected_link(view, policy)) or ""
-        actions.append(ProbeServer(probe, url, policy.health.timeout))
-        server = replace(server, asked=(*server.asked, (probe.value, now)), asked_at=now)
-    return replace(view, server=server), actions, times
+            server = replace(server, baseline_for=load, baselining=frozenset(wanted))
+    urls = {Probe.HOME: policy.url, Probe.SOCKET: expected_link(view, policy) or ""}
+    actions: list[Action] = [
+        ProbeServer(probe, url, policy.health.timeout) for probe, url in urls.items() if probe in wanted - server.asked
+    ]
+    return replace(view, server=replace(server, asked=server.asked | wanted)), actions, times
 
 
-def _guard_waits(view: View, plan: Plan | None, now: float, policy: Policy) -> bool:
-    """A guarded step is due and home has not been asked just now. After a bad answer the next round is soon enough."""
-    if plan is None or not plan.step.guarded or plan.due > now or view.busy is not None:
-        return False
+def _guard_waits(view: View, now: float, policy: Policy) -> bool:
+    """Home has not been asked just now. After a bad answer the next round is soon enough."""
     heard = view.server.home
-    return heard is None or (now - heard.at > FRESH_S and home_good(view, policy, now) is not False)
+    return view.busy is None and (heard is None or (now - heard.at > FRESH_S and home_good(view, policy, now) is not False))
 
 
 def read_deploy(view: View, now: float, policy: Policy) -> Round:
@@ -128,15 +136,14 @@ def read_deploy(view: View, now: float, policy: Policy) -> Round:
     if policy.deploy.index is None or deploy.reading:
         return view, [], []
     if deploy.touched_at is not None:
-        first = deploy.first_touched_at if deploy.first_touched_at is not None else deploy.touched_at
-        due = min(deploy.touched_at + policy.deploy.settle, first + SETTLE_AT_MOST_S)
-    elif deploy.disk is None or deploy.disk.missing:
+        due = min(deploy.touched_at + policy.deploy.settle, deploy.first_touched_at + SETTLE_AT_MOST_S)
+    elif deploy.disk is None or deploy.disk.missing or deploy.failed:
         due = now if deploy.asked_at is None else deploy.asked_at + policy.health.interval
     else:
         return view, [], []
     if now < due:
         return view, [], [due]
-    deploy = replace(deploy, reading=True, asked_at=now, touched_at=None, first_touched_at=None)
+    deploy = replace(deploy, reading=True, asked_at=now, touched_at=None)
     return replace(view, deploy=deploy), [ReadDeploy()], []
 
 
@@ -145,10 +152,21 @@ def read_memory(view: View, now: float, policy: Policy) -> Round:
     browser = view.browser
     if policy.memory_limit is None or browser.life is not Life.UP:
         return view, [], []
-    due = view.memory_asked_at + MEMORY_PACE_S
+    due = browser.memory_asked_at + MEMORY_PACE_S
     if now < due:
         return view, [], [due]
-    return replace(view, memory_asked_at=now), [ReadMemory(browser.generation)], [now + MEMORY_PACE_S]
+    view = replace(view, browser=replace(browser, memory_asked_at=now))
+    return view, [ReadMemory(browser.generation)], [now + MEMORY_PACE_S]
+
+
+def refill(ladder: Ladder, view: View, now: float, policy: Policy) -> Round:
+    """Give the reboots back after an hour without an incident."""
+    if view.reboots == 0 or ladder.incident is not None or ladder.calm_since is None:
+        return view, [], []
+    due = ladder.calm_since + REFILL_S
+    if now < due:
+        return view, [], [due]
+    return replace(view, reboots=0), [RecordReboot(0)], []
 
 
 def answer(view: View, fact: f.Fact, now: float, policy: Policy) -> tuple[View, list[Action]]:

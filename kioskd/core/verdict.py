@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from kioskd.core.actions import Place
-from kioskd.core.policy import Policy, Seconds
+from kioskd.core.policy import Policy, Word
 from kioskd.core.view import PROVEN_S, Life, Site, View, home_good, own_page, server_up, shown, site, strain
 
 #: A blank page is reloaded at most once per version, and not within this time of the last.
@@ -104,7 +104,8 @@ def _loading(view: View, now: float, policy: Policy) -> tuple[float, str] | None
 
 def _hung(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
     question = view.page.question
-    if question is None:
+    # The browser must have answered since the page was asked: else it may well be the browser that hangs.
+    if question is None or view.browser.answered_at <= question.asked_at:
         return None
     return question.asked_at + strain(view, now) * policy.health.page.hang_after, "the page does not answer, the browser does"
 
@@ -119,10 +120,10 @@ def _away(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
 
 def _unreadable(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
     where = site(view, policy)
-    if view.page.committed_at < view.goal_since:
-        return view.goal_since, "another page is wanted"
+    if view.went_at is None or view.went_at < view.goal_since:
+        return max(view.goal_since, view.page.committed_at), "another page is wanted"
     if view.goal is not Place.HOME:
-        wanted = own_page(view.page.url) == (view.goal or Place.WELCOME).value
+        wanted = view.goal is not None and own_page(view.page.url) == view.goal.value
         return None if wanted else (view.page.moved_at, "the built-in page is not there")
     if where in (Site.START, Site.OWN):
         why = "just started" if where is Site.START else "waiting for the server"
@@ -135,34 +136,37 @@ def _unreadable(view: View, now: float, policy: Policy) -> tuple[float, str] | N
 
 def _too_big(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
     browser, limit = view.browser, policy.memory_limit
-    if limit is None or browser.memory is None or browser.memory_at is None or browser.memory <= limit or browser.big_from_start:
+    if limit is None or browser.memory is None or browser.memory <= limit or browser.big_from_start:
         return None
-    if view.tried.big_at is not None and now - view.tried.big_at < BIG_PAUSE_S:
-        return None
-    return browser.memory_at, f"the browser holds {browser.memory >> 20} MB, the limit is {limit >> 20} MB"
+    since = browser.memory_at if view.tried.big_at is None else max(browser.memory_at, view.tried.big_at + BIG_PAUSE_S)
+    return since, f"the browser holds {browser.memory >> 20} MB, the limit is {limit >> 20} MB"
+
+
+def outdated(view: View, policy: Policy) -> bool:
+    """Tell whether a complete build is on disk that the screen does not show and has not been reloaded for."""
+    deploy = view.deploy
+    if deploy.disk is None or deploy.disk.version is None or deploy.disk.missing or deploy.touched_at is not None or deploy.reading:
+        return False
+    if site(view, policy) is not Site.HOME or view.page.began is None:
+        return False
+    # Once per version: a document that stays old all the same is another fault's matter.
+    return deploy.disk.version not in (shown(view), view.tried.stale)
 
 
 def _stale(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
-    deploy = view.deploy
-    if deploy.disk is None or deploy.disk.version is None or deploy.disk.missing or deploy.touched_at is not None:
+    if not outdated(view, policy) or home_good(view, policy, now) is False:
         return None
-    if site(view, policy) is not Site.HOME or view.page.began_unread or deploy.disk.version == shown(view):
-        return None
-    if deploy.disk.version == view.tried.stale:  # once per version: a document that stays old is another fault's matter
-        return None
-    if home_good(view, policy, now) is False:  # asked for just before the reload, and each round until it is up
-        return None
-    return deploy.read_at, "a newer build is on disk"
+    return view.deploy.read_at, "another build is on disk"
 
 
 def _blank(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
-    patience = policy.health.page.blank_after
-    if view.page.blank_since is None or not isinstance(patience, float | int):
+    patience, version = policy.health.page.blank_after, shown(view)
+    if view.page.blank_since is None or isinstance(patience, Word) or (version is not None and version == view.tried.blank):
         return None
-    version, at = shown(view), view.tried.blank_at
-    if at is not None and (now - at < BLANK_PAUSE_S or version == view.tried.blank):
-        return None
-    return view.page.blank_since + strain(view, now) * Seconds(patience), "nothing can be seen on the page"
+    since = view.page.blank_since + strain(view, now) * patience
+    if view.tried.blank_at is not None:
+        since = max(since, view.tried.blank_at + BLANK_PAUSE_S)
+    return since, "nothing can be seen on the page"
 
 
 def _stuck(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
@@ -184,12 +188,11 @@ def _stuck(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
 
 
 def _server_down(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
-    broken = view.link.dead_since is not None or view.page.text_since is not None or view.page.lifeless_since is not None
-    if not broken or view.link.open_since is not None or server_up(view, policy, now) is not False:
+    signs = (view.link.dead_since, view.page.text_since, view.page.lifeless_since)
+    since = min((sign for sign in signs if sign is not None), default=None)
+    if since is None or view.link.open_since is not None or server_up(view, policy, now) is not False:
         return None
-    dead = view.link.dead_since
-    down = view.server.down_since
-    return dead if dead is not None else down if down is not None else now, "the server is down; the page stays as it is"
+    return since, "the server is down; the page stays as it is"
 
 
 def _healthy(view: View, now: float, policy: Policy) -> tuple[float, str] | None:

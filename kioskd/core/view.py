@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 from enum import Enum
 from urllib.parse import urlsplit
 
-from kioskd.core.actions import Action, Place
+from kioskd.core.actions import Action, Place, Probe
 from kioskd.core.facts import Answer, Command, DeployRead, PageAnswered, Version
 from kioskd.core.policy import Policy, Word, origin, path
 
 #: How long a connection must be open before it counts, and how long health must last to end an incident.
 PROVEN_S = 10.0
+
+#: Two late turns within this time: the host is starved.
+STARVED_S = 60.0
 
 #: kioskd's own pages are data: URLs that name themselves, so that they need no server and no memory.
 _OWN = re.compile(r"data:text/html;charset=utf-8;kioskd=(\w+)[;,]")
@@ -56,10 +59,12 @@ class BrowserView:
     product: str = ""
     pid: int | None = None
     question: Question | None = None
+    answered_at: float = 0.0
     proved: bool = False  # a document of ours has loaded in it
     deaths: int = 0  # in a row, before the first document
     memory: int | None = None
-    memory_at: float | None = None
+    memory_at: float = 0.0
+    memory_asked_at: float = 0.0
     big_from_start: bool = False
 
 
@@ -78,7 +83,6 @@ class PageView:
     question: Question | None = None
     report: PageAnswered | None = None
     reported_at: float | None = None
-    asked_at: float = 0.0
     ask_now: bool = False  # something happened: ask without waiting for the round
     prompt: str | None = None
     moved_at: float = 0.0  # since when the document is where it is (site)
@@ -88,8 +92,7 @@ class PageView:
     lifeless_since: float | None = None  # window.kioskd.alive() said no
     digest: str | None = None
     asked_digest: bool = False
-    began_with: Version | None = None  # on disk when this load began
-    began_unread: bool = True  # the disk had not been read at all then
+    began: DeployRead | None = None  # what was on disk when this load began; None: it had not been read then
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +123,10 @@ class ServerView:
     socket_class: Answer | None = None  # the baseline, of this load
     home_class: Answer | None = None
     baseline_for: str = ""  # the load (document and connection) the baseline was asked for
-    baselining: tuple[str, ...] = ()  # probes whose next answer is the baseline
-    asked: tuple[tuple[str, float], ...] = ()  # (probe, when), outstanding
-    asked_at: float | None = None  # the last round of probes
+    baselining: frozenset[Probe] = frozenset()  # whose next answer is the baseline
+    asked: frozenset[Probe] = frozenset()  # outstanding
+    round_at: float | None = None  # the last round in doubt
+    guard_at: float | None = None  # the last time home was asked just before a guarded step
     up_since: float | None = None  # came back after having been seen down
     down_since: float | None = None
 
@@ -134,9 +138,10 @@ class DeployView:
     disk: DeployRead | None = None  # None: not read yet
     read_at: float = 0.0
     reading: bool = False
+    failed: bool = False  # the last reading: the disk may be another than ``disk`` says
     asked_at: float | None = None
-    touched_at: float | None = None  # a change that has not been read yet
-    first_touched_at: float | None = None
+    touched_at: float | None = None  # the last change that has not been read yet
+    first_touched_at: float = 0.0  # the first such
     known: tuple[Version, ...] = ()  # newest last
 
 
@@ -156,6 +161,7 @@ class View:
 
     goal: Place | None = None  # None: no configuration has been seen yet
     goal_since: float = 0.0
+    went_at: float | None = None  # when the page was last sent to its goal
     mistakes: tuple[str, ...] = ()  # of the newest configuration file, where it was rejected
     paused_since: float = 0.0
     paused_until: float | None = None
@@ -174,7 +180,7 @@ class View:
     late_at: tuple[float, ...] = ()  # when kioskd's own loop was late
     questions: int = 0  # asked so far
     browser_asked_at: float = 0.0
-    memory_asked_at: float = 0.0
+    page_asked_at: float = 0.0  # not of the page: a flood of documents must not become a flood of questions
 
 
 # --- small readings that several rows share ------------------------------------------------------
@@ -250,14 +256,19 @@ def _good(heard: Heard | None, baseline: Answer | None, otherwise: Answer | None
 
 
 def shown(view: View) -> Version | None:
-    """Return the version on the screen: by the document's digest where it is a known one, else what was on disk when the load began."""
-    page, known = view.page, view.deploy.known
-    if page.digest is None or (page.began_with is not None and page.began_with.digest == page.digest):
-        return page.began_with
-    matching = [version for version in known if version.digest == page.digest]
-    return matching[-1] if matching else page.began_with
+    """Return the version on the screen: by the document's digest where it is a known one, else what was on disk when the load began.
+
+    None where that is not known, or where the load began amid a half-written deploy: then it is none.
+    """
+    page, began = view.page, view.page.began
+    if began is None or began.missing:
+        return None
+    if began.version is not None and began.version.digest == page.digest:
+        return began.version
+    matching = [version for version in view.deploy.known if version.digest == page.digest]
+    return matching[-1] if matching else began.version
 
 
 def strain(view: View, now: float) -> float:
     """Return what every patience is multiplied by: 3 while the host is starved (own loop late again and again)."""
-    return 3.0 if len([at for at in view.late_at if now - at < 60.0]) >= 2 else 1.0
+    return 3.0 if len([at for at in view.late_at if now - at < STARVED_S]) >= 2 else 1.0

@@ -1,0 +1,33 @@
+"""Every scenario holds, and together they reach every verdict, every rung, every remedy and every row that the core decides."""
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from kioskd.core.ladder import Rung
+from kioskd.core.verdict import Verdict
+from tests.core.scenario import FILES, load, play
+
+#: Rows of the design's table of faults that the core decides. The others are the edges'.
+ROWS = [1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, "13b", 14, 15, 19, 20, 21, 22, 23, 24, 25, 26, 27]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_scenario(file: Path) -> None:
+    reached(file)
+
+
+@cache
+def reached(file: Path) -> set[Verdict | Rung]:
+    return play(load(file)).watch.reached
+
+
+def test_every_verdict_rung_and_row_is_reached() -> None:
+    table: dict[object, list[str]] = {name: [] for name in [*Verdict, *Rung, *ROWS]}
+    for file in FILES:
+        for name in [*reached(file), *load(file).get("rows", [])]:
+            table[name].append(file.stem)
+    for name, files in table.items():
+        print(f"{getattr(name, 'name', f'row {name}'):12} {', '.join(files)}")
+    assert not [name for name, files in table.items() if not files]
