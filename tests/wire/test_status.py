@@ -1,0 +1,96 @@
+"""What kioskd says of itself, from a kernel that has lived a little."""
+
+from kioskd.core.actions import Place, Probe, StartBrowser
+from kioskd.core.facts import (
+    Answer,
+    BrowserStarted,
+    ConfigRead,
+    ConfigRejected,
+    Connection,
+    DeployRead,
+    DocumentCommitted,
+    Done,
+    NavigationEnded,
+    PageAnswered,
+    ServerAnswered,
+    Version,
+)  # fmt: skip
+from kioskd.core.kernel import Kernel
+from kioskd.core.policy import Deploy, Policy
+from kioskd.wire.pages import data_url
+from kioskd.wire.status import Clocks, line, status
+
+HOME = "http://user:secret@127.0.0.1:3001/board?key=1"
+SHOWN = "http://127.0.0.1:3001/board"
+WALL = 1_763_000_000.0
+
+
+def lived(until: float = 20.0) -> Kernel:
+    kernel = Kernel()
+    kernel.handle(ConfigRead(Policy(url=HOME, deploy=Deploy(index="/srv/index.html"))), 0.0)
+    kernel.handle(DeployRead(Version(5, "sha256:aa")), 0.0)
+    kernel.handle(ServerAnswered(Probe.HOME, HOME, Answer(200, html=True, at_home=True)), 0.1)
+    kernel.handle(BrowserStarted(1, 77, "Chrome/156"), 1.0)
+    kernel.handle(Done(StartBrowser(1)), 1.0)
+    kernel.handle(DocumentCommitted(1, "D", HOME), 1.5)
+    kernel.handle(NavigationEnded(1), 1.6)
+    for moment in (2.0, until):
+        sockets = (Connection("ws://127.0.0.1:3001/ws", moment - 1.5, None, messages=3),)
+        kernel.handle(PageAnswered(1, kernel.view.questions, HOME, ready=True, status=200, visible=True, connections=sockets), moment)
+    return kernel
+
+
+def test_a_moment_of_the_monotonic_clock_becomes_a_time_of_day() -> None:
+    clocks = Clocks(monotonic=100.0, wall=WALL)
+    assert clocks.text(40.0) == "2025-11-13T02:12:20Z"
+    assert clocks.text(None) is None
+
+
+def test_a_healthy_screen() -> None:
+    known = status(lived(), Clocks(20.0, WALL), {"inotify": None})
+    assert (known["verdict"], known["rung"]) == ("HEALTHY", "CALM") or known["next"] is None
+    assert known["page"]["url"] == SHOWN, "neither the password nor the query"
+    assert known["browser"]["pid"] == 77
+    assert known["versions"]["screen"] == {"version": 5, "digest": "sha256:aa"}
+    assert known["versions"]["complete"] is True
+    assert known["server"]["home"]["status"] == 200 and known["server"]["socket"] is None
+    assert known["problems"] == {}
+
+
+def test_before_anything_is_known() -> None:
+    known = status(Kernel(), Clocks(0.0, WALL), {})
+    assert known["verdict"] == "NO_BROWSER"
+    assert known["versions"] == {"screen": None, "disk": None, "complete": None, "missing": []}
+    assert line(Kernel(), Clocks(0.0, WALL)).startswith("NO_BROWSER: ")
+
+
+def test_what_kioskd_lacks_and_what_is_wrong_with_its_file_are_said() -> None:
+    kernel = lived()
+    kernel.handle(ConfigRejected(("/etc/kioskd.yaml:1: url: has no scheme",)), 21.0)
+    known = status(kernel, Clocks(21.0, WALL), {"api": "port in use", "inotify": None})
+    assert known["problems"] == {"api": "port in use"}
+    assert known["configuration"] == {"mistakes": ["/etc/kioskd.yaml:1: url: has no scheme"]}
+    assert "bad configuration: /etc/kioskd.yaml:1" in line(kernel, Clocks(21.0, WALL))
+
+
+def test_the_line_reads_like_an_answer_and_names_no_secret() -> None:
+    text = line(lived(), Clocks(20.0, WALL))
+    assert text == f"HEALTHY: the page is as it should be; {SHOWN}; version 5"
+
+
+def test_a_cut_connection_names_the_next_step_and_its_time() -> None:
+    kernel = lived()
+    dead = (Connection("ws://127.0.0.1:3001/ws", None, 1.0, messages=3),)
+    kernel.handle(PageAnswered(1, kernel.view.questions, HOME, ready=True, status=200, visible=True, connections=dead), 24.0)
+    kernel.handle(ServerAnswered(Probe.HOME, HOME, Answer(200, html=True, at_home=True)), 24.1)
+    kernel.handle(ServerAnswered(Probe.SOCKET, "ws://127.0.0.1:3001/ws", Answer(101)), 24.1)
+    known = status(kernel, Clocks(25.0, WALL), {})
+    assert known["verdict"] == "STUCK" and known["rung"] == "SUSPECT"
+    assert known["next"] == {"action": "reload the page", "at": Clocks(25.0, WALL).text(43.0), "asks_server_first": True}
+    assert f"next: reload the page at {Clocks(25.0, WALL).text(43.0)}" in line(kernel, Clocks(25.0, WALL))
+
+
+def test_a_page_of_our_own_is_named_without_its_content() -> None:
+    kernel = lived()
+    kernel.handle(DocumentCommitted(1, "E", data_url(Place.HOLDING, "<p>")), 30.0)
+    assert status(kernel, Clocks(30.0, WALL), {})["page"]["url"] == "data:text/html;charset=utf-8;kioskd=holding"
