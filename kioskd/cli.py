@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="run the agent until SIGTERM; SIGHUP reads the configuration again")
     run.add_argument("--config", type=Path, default=CONFIG, metavar="FILE", help="the configuration (default: %(default)s)")
-    run.add_argument("--strict", action="store_true", help="end with 78 if the configuration is bad, instead of going on with the last good one")
+    run.add_argument("--strict", action="store_true", help="end with 78 if the configuration is bad: no last good one is used")
     check = commands.add_parser("check-config", help="check a configuration; 78 and every mistake if it is bad")
     check.add_argument("file", type=Path, nargs="?", default=CONFIG, metavar="FILE")
     show = commands.add_parser("show-config", help="print the configuration in force, every key with its value")

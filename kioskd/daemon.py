@@ -179,12 +179,17 @@ class Daemon:
     def _api(self, config: Config) -> Api:
         return Api(
             config.api.listen,
-            version=lambda: self.shell.kernel.view.deploy.disk if self.config.deploy.index else DeployRead(None, ("no index is configured",)),
+            version=self._version,
             status=self.status,
             origins=lambda: frozenset({origin(self.config.url or ""), *self.config.api.origins} - {""}),
             holding=lambda: self._page(a.Place.HOLDING),
             alive=lambda: time.monotonic() - self.shell.turned_at < ALIVE_S,
         )
+
+    def _version(self) -> DeployRead | None:
+        if self.config.deploy.index is None:
+            return DeployRead(None, ("no index is configured",))
+        return self.shell.kernel.view.deploy.disk
 
     def status(self) -> dict[str, Any]:
         """Return what ``GET /api/status`` shows."""

@@ -47,8 +47,11 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def kept(folder: Path, *, learnt: bool = True, deploy: bool = False, switches: dict[str, Any] | None = None, **over: Any) -> AsyncIterator[Stage]:
-    """A dashboard kept by kioskd, with its page back. ``learnt``: kioskd remembers the page's connection from an earlier run."""
+async def kept(folder: Path, *, learnt: bool = True, deploy: bool | Path = False, switches: dict[str, Any] | None = None, **over: Any) -> AsyncIterator[Stage]:
+    """A dashboard kept by kioskd, with its page back. ``learnt``: kioskd remembers the page's connection from an earlier run.
+
+    ``deploy``: the dashboard's own dist is followed, or another index.
+    """
     folder = folder / "kept"
     folder.mkdir(parents=True)
     async with Dashboard(folder / "dist") as dashboard:
@@ -56,7 +59,7 @@ async def kept(folder: Path, *, learnt: bool = True, deploy: bool = False, switc
             await dashboard.switch(**switches)
         settings = merged({"health": QUICK}, over)
         if deploy:
-            settings = merged({"deploy": {"index": str(dashboard.index)}}, settings)
+            settings = merged({"deploy": {"index": str(dashboard.index if deploy is True else deploy)}}, settings)
         kiosk = Kiosk(dashboard.url, folder, **settings)
         if learnt:
             remember(kiosk.state, dashboard.url, dashboard.socket_url)
@@ -97,6 +100,13 @@ async def cold_start(folder: Path) -> float:
         started = time.monotonic()
         async with Bare(dashboard.url, folder):
             return await dashboard.back(START_S, after=started)
+
+
+async def comes_back(stage: Stage, within: float, break_it: Callable[[Stage], Awaitable[None]]) -> float:
+    """Assert that another document stands on the screen ``within`` seconds of the fault; return after how many."""
+    document, moment = await stage.dashboard.document(), time.monotonic()
+    await break_it(stage)
+    return await stage.dashboard.back(within, after=moment, other_than=document)
 
 
 async def stays_away(stage: Stage, seconds: float, break_it: Callable[[Stage], Awaitable[None]]) -> None:
