@@ -197,9 +197,31 @@ class Dashboard:
         """When a browser asked for the document (monotonic), servers killed by ``kill`` included."""
         return (*self._loads_before, *map(float, (await self.state())["loads"]))
 
+    async def unconnected(self, within: float) -> None:
+        """Wait until no page holds a live connection. Raises TimeoutError."""
+        async with asyncio.timeout(within):
+            while (await self.state())["links"]:
+                await asyncio.sleep(0.02)  # the server has no event for this; the fact is what ends it
+
+    async def loaded(self, times: int, within: float) -> float:
+        """Wait until a browser has asked for the document so many times; return the moment of that. Raises TimeoutError."""
+        async with asyncio.timeout(within):
+            while len(loads := await self.loads()) < times:
+                await asyncio.sleep(0.02)
+        return loads[times - 1]
+
     async def probes(self) -> tuple[dict[str, Any], ...]:
         """Requests of the present server's that no browser made."""
         return tuple(request for request in (await self.state())["requests"] if not request["browser"])
+
+    async def asked_for(self, path: str, within: float, after: float) -> float:
+        """Wait for a browser to ask the present server for a path; return the seconds since ``after``, a moment of ``time.monotonic()``."""
+        while time.monotonic() < after + within:
+            for request in (await self.state())["requests"]:
+                if request["browser"] and request["path"] == path and request["at"] >= after:
+                    return float(request["at"]) - after
+            await asyncio.sleep(0.05)  # the server keeps records, it tells no news: the record is what ends this, not the time
+        raise TimeoutError(f"Nobody asked for {path} within {within:g} s")
 
     async def _last_seen(self) -> dict[str, Any] | None:
         try:

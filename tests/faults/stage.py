@@ -30,6 +30,9 @@ INTERVAL, RELOAD_AFTER, RESTART_AFTER, HANG_AFTER, BLANK_AFTER, SETTLE = 1.0, 3.
 #: No bound of a start: a machine that is busy with other tests may take this long before anything is broken.
 START_S = 60.0
 
+#: What is wrong with a dashboard from the start.
+Trouble = Callable[[Dashboard], Awaitable[object]]
+
 
 @dataclass
 class Stage:
@@ -45,27 +48,59 @@ class Stage:
         assert self.victim.pid == pid, "the browser was restarted"
         assert len(await self.dashboard.loads()) == loads, "the document was loaded again"
 
+    async def proven(self) -> None:
+        """Wait until kioskd has learnt the page's connection, holds it for sound, and has asked for the baseline.
+
+        From then on a dead connection is dead since the fault, not since the start.
+        """
+        here, there = (lambda value: value is not None), "page__connection__"
+        sound = {f"{there}expected": here, f"{there}open_since": here, f"{there}dead_since": None, "server__socket": here}
+        await self.shows(START_S, verdict="HEALTHY", **sound)
+
+    async def shows(self, within: float, **wanted: Any) -> dict[str, Any]:
+        """Wait until kioskd's status has these values (see ``Kiosk.shows``)."""
+        assert self.kiosk is not None, "the control has no status"
+        return await self.kiosk.shows(within, **wanted)
+
+    async def stays(self, seconds: float, document: str | None) -> None:
+        """Assert that no other document than this one is back for so long."""
+        with pytest.raises(TimeoutError):
+            await self.dashboard.back(seconds, other_than=document)
+
 
 @contextlib.asynccontextmanager
-async def kept(folder: Path, *, learnt: bool = True, deploy: bool | Path = False, switches: dict[str, Any] | None = None, **over: Any) -> AsyncIterator[Stage]:
-    """A dashboard kept by kioskd, with its page back. ``learnt``: kioskd remembers the page's connection from an earlier run.
+async def kept(
+    folder: Path,
+    *,
+    learnt: bool = True,
+    quick: bool = True,
+    deploy: bool | Path = False,
+    switches: dict[str, Any] | None = None,
+    trouble: Trouble | None = None,
+    **over: Any,
+) -> AsyncIterator[Stage]:
+    """A dashboard kept by kioskd, with its page back.
 
-    ``deploy``: the dashboard's own dist is followed, or another index.
+    ``learnt``: kioskd remembers the page's connection from an earlier run. ``quick``: patience is shortened.
+    ``deploy``: the dashboard's own dist is followed, or another index. ``trouble``: is there from the start, and the page not waited for.
     """
     folder = folder / "kept"
     folder.mkdir(parents=True)
     async with Dashboard(folder / "dist") as dashboard:
         if switches:
             await dashboard.switch(**switches)
-        settings = merged({"health": QUICK}, over)
+        settings = merged({"health": QUICK} if quick else {}, over)
         if deploy:
             settings = merged({"deploy": {"index": str(dashboard.index if deploy is True else deploy)}}, settings)
         kiosk = Kiosk(dashboard.url, folder, **settings)
         if learnt:
             remember(kiosk.state, dashboard.url, dashboard.socket_url)
+        if trouble:
+            await trouble(dashboard)
         async with kiosk:
             try:
-                await dashboard.back(START_S)
+                if not trouble:
+                    await dashboard.back(START_S)
                 yield Stage(dashboard, kiosk, kiosk)
             except BaseException:
                 print(kiosk.log())
@@ -73,15 +108,18 @@ async def kept(folder: Path, *, learnt: bool = True, deploy: bool | Path = False
 
 
 @contextlib.asynccontextmanager
-async def bare(folder: Path, switches: dict[str, Any] | None = None) -> AsyncIterator[Stage]:
+async def bare(folder: Path, switches: dict[str, Any] | None = None, trouble: Trouble | None = None) -> AsyncIterator[Stage]:
     """The control: the same dashboard before a Chromium that nobody keeps, with its page back."""
     folder = folder / "bare"
     folder.mkdir(parents=True)
     async with Dashboard(folder / "dist") as dashboard:
         if switches:
             await dashboard.switch(**switches)
+        if trouble:
+            await trouble(dashboard)
         async with Bare(dashboard.url, folder) as victim:
-            await dashboard.back(START_S)
+            if not trouble:
+                await dashboard.back(START_S)
             yield Stage(dashboard, victim, None)
 
 
@@ -106,7 +144,9 @@ async def comes_back(stage: Stage, within: float, break_it: Callable[[Stage], Aw
     """Assert that another document stands on the screen ``within`` seconds of the fault; return after how many."""
     document, moment = await stage.dashboard.document(), time.monotonic()
     await break_it(stage)
-    return await stage.dashboard.back(within, after=moment, other_than=document)
+    seconds = await stage.dashboard.back(within, after=moment, other_than=document)
+    print(f"back after {seconds:.2f} s, the bound is {within:.2f} s")
+    return seconds
 
 
 async def stays_away(stage: Stage, seconds: float, break_it: Callable[[Stage], Awaitable[None]]) -> None:

@@ -1,0 +1,156 @@
+"""Rows 13 and 13b: a new front end on the disk is shown, once, whole, and whatever the page's connection is worth."""
+
+import asyncio
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from kioskd.demo.dist import How
+from tests.aio import asynctest
+from tests.faults.stage import INTERVAL, SETTLE, Stage, bare, kept, stays_away
+
+pytestmark = pytest.mark.chromium
+
+WITHIN_S = SETTLE + 3
+EVERY_WAY = (How.RENAME, How.IN_PLACE, How.REBUILD, How.SYMLINK, How.TOUCH, How.ROLLBACK, How.SAME_SECOND)
+
+#: So that a dead connection is not what reloads the page here.
+PATIENT = {"websocket": {"reload_after": 20, "restart_after": 60}}
+
+
+async def shown_once(stage: Stage, moment: float, document: str | None, loads: int, within: float = WITHIN_S) -> float:
+    """Assert that the newest build is back within the bound as another document, and that it cost one load and no process."""
+    pid = stage.victim.pid
+    seconds = await stage.dashboard.back(within, after=moment, other_than=document)
+    await unmoved(stage, await stage.dashboard.document(), pid, loads + 1)
+    return seconds
+
+
+async def unmoved(stage: Stage, document: str | None, pid: int, loads: int, seconds: float = WITHIN_S) -> None:
+    """Assert that for some seconds the same document stays."""
+    await stage.stays(seconds, document)
+    await stage.nothing_changed(document, pid, loads)
+
+
+@pytest.mark.parametrize("how", EVERY_WAY, ids=lambda how: how.value)
+@asynctest
+async def test_a_deploy_is_shown_once(tmp_path: Path, how: How) -> None:
+    async with kept(tmp_path, deploy=True) as stage:
+        document, moment = await stage.dashboard.document(), time.monotonic()
+        stage.dashboard.deploy("2", how)
+        await shown_once(stage, moment, document, 1)
+
+
+@pytest.mark.parametrize("how", EVERY_WAY, ids=lambda how: how.value)
+@asynctest
+async def test_a_deploy_needs_no_connection_of_the_page(tmp_path: Path, how: How) -> None:
+    async with kept(tmp_path, deploy=True, health=PATIENT) as stage:
+        document = await stage.dashboard.document()
+        await stage.dashboard.do("give_up")
+        await stage.dashboard.unconnected(5)
+        moment = time.monotonic()
+        stage.dashboard.deploy("2", how)
+        await shown_once(stage, moment, document, 1)
+
+
+@pytest.mark.parametrize("how", EVERY_WAY, ids=lambda how: how.value)
+@asynctest
+async def test_without_kioskd_the_old_build_stays(tmp_path: Path, how: How) -> None:
+    async def deploy(stage: Stage) -> None:
+        stage.dashboard.deploy("2", how)
+
+    async with bare(tmp_path) as stage:
+        await stays_away(stage, WITHIN_S, deploy)
+
+
+@pytest.mark.parametrize(("half", "reason"), [(How.HALF, "/assets/"), (How.EMPTY_INDEX, "is empty"), (How.REMOVE, "Cannot read")])
+@asynctest
+async def test_half_a_deploy_is_waited_for(tmp_path: Path, half: How, reason: str) -> None:
+    async with kept(tmp_path, deploy=True) as stage:
+        document, pid = await stage.dashboard.document(), stage.victim.pid
+        stage.dashboard.deploy("2", half)
+        await stage.shows(WITHIN_S, versions__complete=False, versions__missing=lambda missing: reason in missing[0])
+        await unmoved(stage, document, pid, 1)
+        moment = time.monotonic()
+        stage.dashboard.deploy("2", How.ASSETS if half is How.HALF else How.RENAME)
+        await shown_once(stage, moment, document, 1)
+
+
+@asynctest
+async def test_a_torn_index_is_never_shown(tmp_path: Path) -> None:
+    async with kept(tmp_path, deploy=True) as stage:
+        document, pid = await stage.dashboard.document(), stage.victim.pid
+        for _ in range(4):
+            stage.dashboard.deploy("2", How.TORN)
+            await unmoved(stage, document, pid, 1, SETTLE / 2)
+        moment = time.monotonic()
+        stage.dashboard.deploy("2", How.IN_PLACE)
+        await shown_once(stage, moment, document, 1)
+
+
+@asynctest
+async def test_twenty_deploys_in_six_seconds_cost_one_load(tmp_path: Path) -> None:
+    async with kept(tmp_path, deploy=True) as stage:
+        document = await stage.dashboard.document()
+        for number in range(2, 22):
+            moment = time.monotonic()
+            stage.dashboard.deploy(str(number))
+            await asyncio.sleep(0.3)  # the pace of the fault
+        await shown_once(stage, moment, document, 1)
+
+
+@asynctest
+async def test_a_deploy_while_the_server_is_down_is_shown_with_its_return(tmp_path: Path) -> None:
+    async with kept(tmp_path, deploy=True) as stage:
+        document, pid = await stage.dashboard.document(), stage.victim.pid
+        await stage.dashboard.kill()
+        stage.dashboard.deploy("2")
+        await stage.shows(WITHIN_S, versions__disk=lambda disk: disk is not None, verdict="SERVER_DOWN")
+        with pytest.raises(TimeoutError):
+            await stage.shows(WITHIN_S, page__url=lambda url: url != stage.dashboard.url)
+        moment = time.monotonic()
+        await stage.dashboard.start()
+        await stage.dashboard.back(INTERVAL + 5, after=moment, other_than=document)
+        await unmoved(stage, await stage.dashboard.document(), pid, 2)
+
+
+@asynctest
+async def test_a_dist_that_appears_only_later_is_seen(tmp_path: Path) -> None:
+    later = tmp_path / "not" / "yet" / "dist"
+    async with kept(tmp_path, deploy=later / "index.html") as stage:
+        document, moment = await stage.dashboard.document(), time.monotonic()
+        await asyncio.to_thread(shutil.copytree, stage.dashboard.dist, later)
+        await shown_once(stage, moment, document, 1)
+
+
+async def cached_by_its_service_worker(stage: Stage) -> None:
+    """Load the page until its service worker answers from its cache."""
+    for _ in range(2):
+        document, moment = await stage.dashboard.document(), time.monotonic()
+        await stage.dashboard.do("reload_self")
+        await stage.dashboard.back(5, after=moment, other_than=document)
+
+
+@asynctest
+async def test_a_service_worker_does_not_keep_the_old_build(tmp_path: Path) -> None:
+    async with kept(tmp_path, deploy=True, switches={"service_worker": True}) as stage:
+        await cached_by_its_service_worker(stage)
+        document, moment = await stage.dashboard.document(), time.monotonic()
+        stage.dashboard.deploy("2")
+        await stage.dashboard.back(WITHIN_S, after=moment, other_than=document)
+        document, moment = await stage.dashboard.document(), time.monotonic()
+        await stage.dashboard.do("reload_self")
+        await stage.dashboard.back(WITHIN_S, after=moment, other_than=document)
+
+
+@asynctest
+async def test_without_kioskd_a_service_worker_keeps_the_old_build_even_over_a_reload(tmp_path: Path) -> None:
+    async def deploy_and_reload(stage: Stage) -> None:
+        stage.dashboard.deploy("2")
+        await stage.dashboard.do("reload_self")
+
+    async with bare(tmp_path, {"service_worker": True}) as stage:
+        await cached_by_its_service_worker(stage)
+        await stays_away(stage, WITHIN_S, deploy_and_reload)
