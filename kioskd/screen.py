@@ -31,7 +31,7 @@ from kioskd.edges import page, processes
 from kioskd.edges.browser import Browser, Spawned
 from kioskd.edges.cdp_pipe import CdpPipe
 from kioskd.edges.page import Page
-from kioskd.errors import BrowserGone, KioskdError
+from kioskd.errors import BrowserGone, CdpClosed, KioskdError
 from kioskd.wire.cdp import Event
 from kioskd.wire.config import Browser as BrowserConfig
 
@@ -49,7 +49,7 @@ class _Living:
     pipe: CdpPipe | None = None
     page: Page | None = None
     started: bool = False
-    buried: bool = False
+    reason: str = ""  # why it is gone; "" while it is not
 
     def ask_to_quit(self) -> None:
         """Quit as from a menu, which writes the profile down."""
@@ -122,14 +122,20 @@ class Screen:
         now = self._now = _Living(act.generation, spawned.pid)
         try:
             product = await self._attach(now, spawned)
+        except CdpClosed as error:
+            await self._browser.ended_within(0.3)  # the process' own end says more than its pipe's
+            self._give_up(str(error))
+            raise BrowserGone(now.reason) from error
         except BaseException as error:
-            self._browser.kill()
-            reason = str(error) if isinstance(error, KioskdError) else "It was stopped while it started"
-            self._bury(reason)
+            self._give_up(str(error) if isinstance(error, KioskdError) else "It was stopped while it started")
             raise
         self._browser.listen_no_more()
         now.started = True
         self._emit(BrowserStarted(act.generation, spawned.pid, product))
+
+    def _give_up(self, reason: str) -> None:
+        self._browser.kill()
+        self._bury(reason)
 
     async def _attach(self, now: _Living, spawned: Spawned) -> str:
         def hear(event: Event) -> None:
@@ -138,8 +144,8 @@ class Screen:
 
         def closed(reason: str) -> None:
             if now is self._now:
-                # The process' own end, with its exit code and last words, is a moment behind its pipe's: it explains more.
-                asyncio.get_running_loop().call_later(0.05 if now.started else 0.3, self._bury_if, now, reason)
+                # The process' own end, with its exit code, is a moment behind its pipe's and explains more; a start waits for it itself.
+                asyncio.get_running_loop().call_later(0.05 if now.started else 1.0, self._bury_if, now, reason)
 
         now.pipe = CdpPipe(spawned.answers_fd, spawned.commands_fd, wanted=page.EVENTS, on_event=hear, on_closed=closed)
         name = f"_{secrets.token_hex(8)}"  # known to nobody but the observer and us
@@ -196,12 +202,12 @@ class Screen:
 
     def _page(self, act: Any) -> Page:
         now = self._now
-        if now is None or now.page is None or now.buried or now.generation != act.generation:
+        if now is None or now.page is None or now.reason or now.generation != act.generation:
             raise BrowserGone(f"Browser {act.generation} is gone")
         return now.page
 
     def _pass(self, now: _Living, fact: Fact) -> None:
-        if now.started and not now.buried:
+        if now.started and not now.reason:
             self._emit(fact)
 
     def _exited(self, pid: int, reason: str) -> None:
@@ -215,9 +221,9 @@ class Screen:
     def _bury(self, reason: str) -> None:
         """Say once that the present browser is gone."""
         now = self._now
-        if now is None or now.buried:
+        if now is None or now.reason:
             return
-        now.buried = True
+        now.reason = reason
         if now.pipe is not None:
             now.pipe.close(reason)
         self._emit(Gone(now.generation, reason, now.pid))

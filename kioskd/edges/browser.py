@@ -37,9 +37,11 @@ class Browser:
     """At most one living browser at a time. ``on_exit(pid, reason)`` is called once for each that was started."""
 
     def __init__(self, config: BrowserConfig, display: Callable[[], Mapping[str, str]], on_exit: Callable[[int, str], None]) -> None:
-        self._config, self._display, self._on_exit = config, display, on_exit
+        self.config, self._display, self._on_exit = config, display, on_exit
         self.profile = Profile(config.profile)
         self._pid: int | None = None
+        self._last_pid = -1
+        self._killed: set[int] = set()
         self._pidfd = -1
         self._ended = asyncio.Event()
         self._stderr_fd = -1
@@ -49,29 +51,36 @@ class Browser:
     async def start(self) -> Spawned:
         """End any predecessor, then start. Raise ``BrowserGone`` where that is impossible."""
         command = self._command()
-        await processes.end_tree(str(self.profile.path), self.profile.marker)
+        await processes.end_tree(str(self.profile.path), self.profile.marker, self._last_pid, self._killed)
         try:
             self.profile.prepare()
         except EdgeUnavailable as error:
             raise BrowserGone(str(error)) from error
         display = self._display()
-        argv = [command, *arguments(str(self.profile.path), display, self._config.flags)]
+        argv = [command, *arguments(str(self.profile.path), display, self.config.flags)]
         return self._spawn(argv, environment(os.environ, display, self.profile.marker))
 
     async def stop(self, polite: Callable[[], None] | None = None) -> None:
         """End the whole tree and return when nothing of it lives. ``polite`` asks the browser to quit by itself, for some seconds."""
         if polite is not None and self._pid is not None:
             polite()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_POLITE_S):
-                    await self._ended.wait()
-        await processes.end_tree(str(self.profile.path), self.profile.marker)
+            await self.ended_within(_POLITE_S)
+        await processes.end_tree(str(self.profile.path), self.profile.marker, self._last_pid, self._killed)
         if self._pid is not None:
             await self._ended.wait()
 
+    async def ended_within(self, seconds: float) -> bool:
+        """Wait for the process' own end, which ``on_exit`` has then told; False when it lives on."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
+        return self._ended.is_set()
+
     def kill(self) -> None:
         """SIGKILL the whole tree without waiting for its end."""
-        processes.kill(self.tree())
+        doomed = self.tree()
+        self._killed.update(each.pid for each in doomed)
+        processes.kill(doomed)
 
     def tree(self) -> list[processes.Process]:
         """Return the living processes of the browser."""
@@ -83,14 +92,18 @@ class Browser:
 
     def listen_no_more(self) -> None:
         """Close our end of the browser's standard error: once it runs, nobody reads it, and it must not wait for that."""
+        self._close_stderr()
+        self._last_words = b""
+
+    def _close_stderr(self) -> None:
         if self._stderr_fd >= 0:
             asyncio.get_running_loop().remove_reader(self._stderr_fd)
             os.close(self._stderr_fd)
-            self._stderr_fd, self._last_words = -1, b""
+            self._stderr_fd = -1
 
     def _command(self) -> str:
-        if self._config.command is not Word.AUTO:
-            return str(self._config.command)
+        if self.config.command is not Word.AUTO:
+            return str(self.config.command)
         for name in _NAMES:
             if path := shutil.which(name):
                 return path
@@ -111,6 +124,7 @@ class Browser:
                     (os.POSIX_SPAWN_DUP2, stderr, 2),
                     (os.POSIX_SPAWN_DUP2, commands, 3),
                     (os.POSIX_SPAWN_DUP2, answers, 4),
+                    *((os.POSIX_SPAWN_CLOSE, fd) for fd in _inheritable()),
                 ],
                 setsid=True,
                 setsigmask=(),
@@ -128,7 +142,7 @@ class Browser:
 
     def _watch(self, pid: int, stderr: int) -> None:
         loop = asyncio.get_running_loop()
-        self._pid, self._pidfd, self._ended = pid, os.pidfd_open(pid), asyncio.Event()
+        self._pid, self._last_pid, self._pidfd, self._ended = pid, pid, os.pidfd_open(pid), asyncio.Event()
         loop.add_reader(self._pidfd, self._exited)
         self.listen_no_more()
         self._stderr_fd, self._last_words = stderr, b""
@@ -142,7 +156,7 @@ class Browser:
             return
         self._last_words = (self._last_words + words)[-_LAST_WORDS:]
         if not words:
-            self.listen_no_more()
+            self._close_stderr()
 
     def _exited(self) -> None:
         pid, self._pid = self._pid, None
@@ -160,6 +174,18 @@ class Browser:
             code = None
         self._ended.set()
         self._on_exit(pid, _epitaph(code, last_words))
+
+def _inheritable() -> list[int]:
+    """Return what whoever started kioskd left open for all of its descendants."""
+    return [fd for fd in map(int, os.listdir("/proc/self/fd")) if fd > 4 and _is_inheritable(fd)]
+
+
+def _is_inheritable(fd: int) -> bool:
+    try:
+        return os.get_inheritable(fd)
+    except OSError:  # the listing's own descriptor is closed by now
+        return False
+
 
 def _pipe() -> tuple[int, int]:
     read, write = os.pipe()

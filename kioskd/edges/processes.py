@@ -76,23 +76,32 @@ def kill(processes: Iterable[Process]) -> None:
             log.warning("Cannot kill process %d of the browser: %s", process.pid, error.strerror)
 
 
-async def end_tree(profile: str, marker: str) -> None:
-    """Kill the profile's browser and return when nothing of it lives. What is stopped from outside: a caller's deadline."""
+async def end_tree(profile: str, marker: str, session: int, killed: set[int]) -> None:
+    """Kill the profile's browser and return when nothing of it lives.
+
+    What was adopted of it is reaped: those in ``killed`` (emptied by this) and the last browser's ``session``.
+    """
     pause = 0.002
     while processes := tree(profile, marker):
         kill(processes)
+        killed.update(process.pid for process in processes)
         await asyncio.sleep(pause)  # nothing tells of the end of a process that is not our child
         pause = min(pause * 2, 0.05)
-        reap(process.pid for process in processes)
+    _reap(killed, session)
+    killed.clear()
 
 
-def reap(pids: Iterable[int]) -> None:
-    """Take the exit codes of those that are our children and have ended."""
-    for pid in pids:
-        try:
-            os.waitpid(pid, os.WNOHANG)
-        except ChildProcessError:
+def _reap(killed: set[int], session: int) -> None:
+    """Take the exit codes that nobody else waits for. Other edges' children are left to them."""
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
             continue
+        state, parent, _, sid, *_ = (*_stat(name), b"", b"", b"", b"")
+        if state == b"Z" and int(parent) == os.getpid() and (int(name) in killed or int(sid) == session):
+            try:
+                os.waitpid(int(name), os.WNOHANG)
+            except ChildProcessError:
+                continue
 
 
 def memory(processes: Iterable[Process]) -> int:
@@ -109,8 +118,13 @@ def _proportional(pid: int) -> int:
 
 
 def _living_parent(pid: str) -> int | None:
-    fields = _read(pid, "stat").rpartition(b")")[2].split()
+    fields = _stat(pid)
     return None if len(fields) < 2 or fields[0] in b"ZX" else int(fields[1])
+
+
+def _stat(pid: str) -> list[bytes]:
+    """State, parent, group, session and so on, after the name, which may hold anything."""
+    return _read(pid, "stat").rpartition(b")")[2].split()
 
 
 def _read(pid: str, name: str) -> bytes:

@@ -1,0 +1,23 @@
+from kioskd.wire.flags import FLAGS, MARKER, START_PAGE, arguments, environment
+
+
+def test_every_flag_stands_once_with_a_reason() -> None:
+    names = [flag.partition("=")[0] for flag, _ in FLAGS]
+    assert len(names) == len(set(names)) and all(reason for _, reason in FLAGS)
+    assert "--no-sandbox" not in names and "--remote-debugging-port" not in names
+
+
+def test_the_display_decides_how_it_is_shown() -> None:
+    assert "--headless=new" in arguments("/p", {}, ())
+    assert "--ozone-platform=wayland" in arguments("/p", {"WAYLAND_DISPLAY": "wayland-1", "DISPLAY": ":0"}, ())
+    assert "--ozone-platform=x11" in arguments("/p", {"DISPLAY": ":0"}, ())
+
+
+def test_the_owners_flags_come_last() -> None:
+    assert arguments("/p", {}, ("--kiosk=no",))[-2:] == ["--kiosk=no", START_PAGE]
+
+
+def test_the_browser_hears_nothing_of_systemd() -> None:
+    own = {"HOME": "/h", "NOTIFY_SOCKET": "/n", "WATCHDOG_USEC": "1", "WATCHDOG_PID": "1", "LISTEN_FDS": "1", "DISPLAY": ":9"}
+    env = environment(own, {"WAYLAND_DISPLAY": "wayland-1"}, "abc")
+    assert env == {"HOME": "/h", "WAYLAND_DISPLAY": "wayland-1", "GTK_THEME": "Adwaita:dark", MARKER: "abc"}
