@@ -20,10 +20,13 @@ class Everything:
         return True
 
 
+EVERYTHING = Everything()
+
+
 class FakeBrowser:
     """The far ends of the two pipes."""
 
-    def __init__(self, wanted: Any = Everything()) -> None:
+    def __init__(self, wanted: Any = EVERYTHING) -> None:
         self.commands_fd, near_write = os.pipe()
         near_read, self.answers_fd = os.pipe()
         self.events: list[Event] = []

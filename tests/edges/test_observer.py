@@ -20,7 +20,8 @@ def opens(tag: str) -> str:
 
 @asynctest
 async def test_one_group_for_all_queries_with_its_ages(tmp_path: Path) -> None:
-    async with stage(tmp_path, {"p": "<p>x</p><script>for (i of [1, 2, 3]) window['s' + i] = " + SOCKET.format("?' + i + '") + "</script>"}) as it:
+    page = "<p>x</p><script>for (i of [1, 2, 3]) window['s' + i] = " + SOCKET.format("?' + i + '") + "</script>"
+    async with stage(tmp_path, {"p": page}) as it:
         await it.start()
         await it.go("p")
         (one,) = await it.connections(lambda found: bool(found) and found[0].open_for is not None)
@@ -41,7 +42,8 @@ async def test_one_group_for_all_queries_with_its_ages(tmp_path: Path) -> None:
 
 async def _evaluate(it: Stage, expression: str) -> object:
     page = it.screen._now.page  # type: ignore[union-attr]
-    answer = await page._pipe.command("Runtime.evaluate", {"expression": expression, "returnByValue": True, "awaitPromise": True}, page._session)
+    asked = {"expression": expression, "returnByValue": True, "awaitPromise": True}
+    answer = await page._pipe.command("Runtime.evaluate", asked, page._session)
     return answer["result"].get("value")
 
 
@@ -155,13 +157,15 @@ async def test_a_page_that_breaks_its_own_language(tmp_path: Path) -> None:
 
 @asynctest
 async def test_a_thousand_sockets_and_endless_urls_need_no_memory(tmp_path: Path) -> None:
-    page = """<p>x</p><script>for (let i = 0; i < 300; i++) { new WebSocket('ws://127.0.0.1:1/' + i); new WebSocket('ws://127.0.0.1:1/?' + i) }</script>"""
+    page = """<p>x</p><script>for (let i = 0; i < 300; i++)
+        { new WebSocket('ws://127.0.0.1:1/' + i); new WebSocket('ws://127.0.0.1:1/?' + i) }</script>"""
     async with stage(tmp_path, {"p": page}) as it:
         await it.start()
         await it.go("p")
         assert len((await it.ask()).connections) == 32
 
 
+GIF = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 BLANK = {
     "nothing": "",
     "spaces": "<p> \n </p><div></div>",
@@ -177,8 +181,8 @@ SHOWN = {
     "canvas": "<canvas></canvas>",
     "svg": "<svg><rect width=9 height=9 /></svg>",
     "iframe": "<iframe src='about:blank'></iframe>",
-    "image": "<img src='data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7'>",
-    "background": "<div style='height: 9px; background-image: url(data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7)'></div>",
+    "image": f"<img src='{GIF}'>",
+    "background": f"<div style='height: 9px; background-image: url({GIF})'></div>",
     "button": "<input value=x>",
     "shadow": "<div id=h></div><script>h.attachShadow({mode: 'open'}).innerHTML = '<b>x</b>'</script>",
     "closed shadow": "<a-b id=h></a-b><script>h.attachShadow({mode: 'closed'}).innerHTML = '<b>x</b>'</script>",
