@@ -48,17 +48,16 @@ class Victim:
     profile: Path
 
     def processes(self, kind: str | None = None) -> list[psutil.Process]:
-        """The living processes of this browser: all, or of one ``--type`` ("" is the browser itself)."""
+        """The living processes of this browser: all, or of one kind ("" is the browser itself, a service has its own name)."""
         found = []
         for process in psutil.process_iter():
             try:
                 command = " ".join(process.cmdline())
                 if process.status() == psutil.STATUS_ZOMBIE or f"--user-data-dir={self.profile}" not in command:
                     continue
-                type_ = command.partition("--type=")[2].split(" ", 1)[0]
             except psutil.Error:
                 continue
-            if kind is None or type_ == kind:
+            if kind is None or _kind(command) == kind:
                 found.append(process)
         return found
 
@@ -163,6 +162,11 @@ class Kiosk(Victim):
                 cwd=Path(kioskd.__file__).parents[1], stdout=log, stderr=log, env={**os.environ, **environment},
             )  # fmt: skip
 
+    def strike(self, number: int) -> None:
+        """Send a signal to kioskd itself."""
+        assert self.process is not None, "it was started"
+        self.process.send_signal(number)
+
     async def stop(self) -> None:
         """Stop kioskd as systemd does."""
         if self.process is not None and self.process.returncode is None:
@@ -206,6 +210,14 @@ class Kiosk(Victim):
 def _signal(pid: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError):  # a child goes with its parent
         os.kill(pid, number)
+
+
+def _kind(command: str) -> str:
+    """``renderer``, ``gpu-process`` …; of the many utilities the name of the service: ``network.mojom.NetworkService`` …"""
+    for option in ("--utility-sub-type=", "--type="):
+        if option in command:
+            return command.partition(option)[2].split(" ", 1)[0]
+    return ""
 
 
 def _dig(known: Any, key: str) -> Any:
