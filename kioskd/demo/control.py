@@ -92,6 +92,10 @@ class Control:
                 for link in links:
                     link.abort()
                 return len(links)
+            case "half_open":  # the connections of now are heard no more, new ones are
+                for link in speaker.links:
+                    link.mute = True
+                return len(speaker.links)
             case "down":
                 self._down()
                 return 0

@@ -30,6 +30,7 @@ class Link(ABC):
         self.version: str | None = None
         self.opened = time.monotonic()
         self.leaving = False  # being closed by the server
+        self.mute = False  # half-open: nothing arrives any more, and nobody closes it
         self.verbs: asyncio.Queue[dict[str, Any]] = asyncio.Queue(maxsize=100)
         self._request = request
 
@@ -141,7 +142,7 @@ class Speaker:
                     return
                 continue
             due = time.monotonic() + self.switches.pace_s
-            if self.switches.socket is not Socket.SILENT:
+            if self.switches.socket is not Socket.SILENT and not link.mute:
                 await link.send(self._message(first))
                 first = False
 
