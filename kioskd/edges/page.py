@@ -109,6 +109,8 @@ class Page:
         kind = target.get("type")
         if kind == "page" and parent is None:
             if self._session is not None:
+                # Left paused it would hold up its opener, whose process it shares: for ever, when it is closed in that state.
+                self._pipe.send("Runtime.runIfWaitingForDebugger", session=session)
                 self._tell(PopupOpened(self._generation, str(target.get("targetId"))))
                 return
             self._session, self._target = session, str(target.get("targetId"))
