@@ -15,8 +15,8 @@ log = logging.getLogger(__name__)
 _CHUNK = 256 * 1024
 _READS = 16  # of one chunk each, before the loop's other work gets its turn
 _UNREAD = 4 * 1024 * 1024  # commands a stopped browser may leave lying before the pipe counts as dead
-_BURST = 200  # reads that are free; then _PACE a second, so that a page that floods the pipe costs little
-_PACE = 20.0
+_BURST = 100  # reads that are free; then _PACE a second, so that a page that floods the pipe costs little
+_PACE = 10.0
 
 Then = Callable[[Answer], None]
 

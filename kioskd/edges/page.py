@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 OBSERVER = resources.files("kioskd.edges").joinpath("observer.js").read_text("utf-8")
 MAX_WORKERS = 64
+NEWS_BURST = 30.0  # pieces of navigation news told at once, three or so a load; then one bundle in NEWS_PACE_S
+NEWS_PACE_S = 1.0
 WORKER_S = 1.0  # a worker busy for longer is taken to be as it last said
 
 EVENTS = frozenset(
@@ -83,6 +85,8 @@ class Page:
         self._signs_in: str | None = None  # the document that a "Sign in" dialog stands over, known by its loader id
         self._dialog: str | None = None  # session
         self._news: dict[type, Fact] = {}
+        self._telling: asyncio.Handle | None = None
+        self._credit, self._credited_at = NEWS_BURST, 0.0
 
     # --- attaching
 
@@ -193,11 +197,26 @@ class Page:
             self._tell(PageGone(self._generation))
 
     def _report(self, fact: Fact) -> None:
-        """Say of several turns of the same navigation news that arrived together only the last: a page may reload for ever."""
-        if not self._news:
-            asyncio.get_running_loop().call_soon(self._flush)
+        """Say of several turns of the same navigation news only the last, where they come together or for long without a pause.
+
+        A page may reload itself for ever, and that must not cost a turn of the loop for each time.
+        """
         self._news.pop(type(fact), None)
         self._news[type(fact)] = fact
+        if self._telling is not None:
+            return
+        loop = asyncio.get_running_loop()
+        self._credit = min(self._credit + (loop.time() - self._credited_at) / NEWS_PACE_S, NEWS_BURST)
+        self._credited_at = loop.time()
+        if self._credit >= 1:
+            self._credit -= 1
+            self._telling = loop.call_soon(self._tell_news)
+        else:
+            self._telling = loop.call_later(NEWS_PACE_S, self._tell_news)
+
+    def _tell_news(self) -> None:
+        self._telling = None
+        self._flush()
 
     def _tell(self, fact: Fact) -> None:
         self._flush()

@@ -33,7 +33,7 @@ FLAGS: tuple[tuple[str, str], ...] = (
     ("--disable-features=Translate,MediaRouter,HttpsUpgrades,HttpsFirstBalancedModeAutoEnable", "see the comment above"),
 )
 
-_HEADLESS = ("--headless=new", "--window-size=1920,1080")  # the size of a usual wall
+_HEADLESS = ("--headless=new", "--screen-info={1920x1080}")  # the size of a usual wall; --kiosk fills it
 _NOT_FOR_BROWSERS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID")
 
 
