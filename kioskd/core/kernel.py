@@ -24,7 +24,7 @@ from kioskd.core.observe import late, observe
 from kioskd.core.orders import OVERDUE_S, allowed, order, overdue
 from kioskd.core.policy import Policy
 from kioskd.core.verdict import Judgement, Verdict, judge
-from kioskd.core.view import PROVEN_S, View
+from kioskd.core.view import CATCH_UP_S, PROVEN_S, View, catching_up
 
 #: The kernel is woken at least this often, so that the watchdog can be fed by a turn that was really taken.
 LONGEST_SLEEP_S = 60.0
@@ -94,7 +94,8 @@ class Kernel:
         return [action]
 
     def _free(self, due: Plan, now: float) -> bool:
-        return due.due <= now and self.view.busy is None and allowed(due, self.view, now, self.policy)
+        ready = due.due <= now and self.view.busy is None and not catching_up(self.view, now)
+        return ready and allowed(due, self.view, now, self.policy)
 
     def _ask(self, now: float, times: list[float | None]) -> list[Action]:
         """Go the rounds; ``times`` gets the moments at which they want to go on."""
@@ -115,7 +116,7 @@ class Kernel:
     def _own_times(self) -> list[float | None]:
         """When the ladder, the action under way and the pause want to be looked at."""
         view = self.view
-        times = [view.paused_until]
+        times = [view.paused_until, *(at + CATCH_UP_S for at in view.late_at[-1:])]
         if view.busy is not None:
             times.append(view.busy_since + view.busy.deadline_s + OVERDUE_S)
         elif self.plan is not None:

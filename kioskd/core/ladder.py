@@ -106,10 +106,6 @@ def _load_timeout(policy: Policy) -> float:
     return policy.health.page.load_timeout
 
 
-def _hang_after(policy: Policy) -> float:
-    return policy.health.page.hang_after
-
-
 def _away(policy: Policy) -> float:
     return AWAY_S
 

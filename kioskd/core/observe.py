@@ -77,8 +77,10 @@ def observe(view: View, fact: Fact, now: float, policy: Policy) -> View:
             return _read(view, fact, now)
         case f.Done() | f.Failed():
             return _outcome(view, fact, now)
-        case _:
+        case _ if view.browser.life is Life.UP:
             return _page(view, fact, now, policy)
+        case _:
+            return view
 
 
 # --- time and people ----------------------------------------------------------------------------
@@ -133,7 +135,7 @@ def _asked(view: View, fact: f.Asked, now: float) -> View:
 def _browser(view: View, fact: f.BrowserStarted | f.BrowserGone | f.BrowserAnswered | f.MemoryRead, now: float, policy: Policy) -> View:
     browser = view.browser
     match fact:
-        case f.BrowserStarted():
+        case f.BrowserStarted() if browser.life is Life.STARTING:
             browser = replace(browser, life=Life.UP, since=now, pid=fact.pid, product=fact.product, reason="", memory_asked_at=now)
             return replace(view, browser=browser, page=PageView(present=True, committed_at=now, moved_at=now))
         case f.BrowserGone():
@@ -145,6 +147,8 @@ def _browser(view: View, fact: f.BrowserStarted | f.BrowserGone | f.BrowserAnswe
             first = browser.memory is None and limit is not None and fact.size > limit
             browser = replace(browser, memory=fact.size, memory_at=now, big_from_start=browser.big_from_start or first)
             return replace(view, browser=browser)
+        case _:
+            return view  # a start that had been given up: the next one ends it
 
 
 def browser_gone(view: View, reason: str, died: bool, now: float) -> View:

@@ -78,7 +78,7 @@ def order(view: View, verdict: Verdict, remedy: Remedy, now: float) -> tuple[Vie
             return _busy(view, KillRenderer(generation), now)
         case Remedy.STOP_LOADING:
             return _busy(view, StopLoading(generation), now)
-        case Remedy.REBOOT:
+        case _:  # Remedy.REBOOT
             view = replace(view, reboots=view.reboots + 1)
             return _busy(view, Steps((RecordReboot(view.reboots), RebootHost())), now)
 

@@ -55,15 +55,14 @@ Row = Callable[[View, float, Policy], tuple[float, str] | None]
 def judge(view: View, now: float, policy: Policy) -> Judgement:
     """Return the first row of the table that holds."""
     later: list[float] = []
-    for verdict, row in TABLE.items():
+    rows = iter(TABLE.items())
+    held = None
+    while held is None or held[0] > now:  # the last row always holds
+        if held is not None:
+            later.append(held[0])
+        verdict, row = next(rows)
         held = row(view, now, policy)
-        if held is None:
-            continue
-        since, why = held
-        if since <= now:
-            return Judgement(verdict, since, why, min(later, default=None))
-        later.append(since)
-    raise AssertionError("the last row always holds")
+    return Judgement(verdict, *held, min(later, default=None))
 
 
 # --- the rows -----------------------------------------------------------------------------------

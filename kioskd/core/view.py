@@ -16,6 +16,9 @@ from kioskd.core.policy import Policy, Word, origin, path
 #: How long a connection must be open before it counts, and how long health must last to end an incident.
 PROVEN_S = 10.0
 
+#: After a turn that came late the answers behind it are waited for so long before anything is done.
+CATCH_UP_S = 1.0
+
 #: Two late turns within this time: the host is starved.
 STARVED_S = 60.0
 
@@ -228,31 +231,31 @@ def well_since(view: View, policy: Policy) -> float | None:
     page = view.page
     if site(view, policy) is not Site.HOME or page.report is None or not page.report.ready or page.unreadable_since is not None:
         return None
-    if expected_link(view, policy) is not None:
-        return view.link.open_since
-    return page.committed_at
+    if expected_link(view, policy) is None:
+        return page.committed_at
+    return None if view.link.open_since is None else max(page.committed_at, view.link.open_since)
 
 
 def server_up(view: View, policy: Policy, now: float) -> bool | None:
     """Tell whether the server is up, by the answers of the last rounds; None: not known."""
     if expected_link(view, policy) is None:
         return home_good(view, policy, now)
-    return _good(view.server.socket, view.server.socket_class, Answer(101), policy, now)
+    return _good(view.server.socket, view.server.socket_class, policy, now)
 
 
 def home_good(view: View, policy: Policy, now: float) -> bool | None:
-    """Tell whether home can be shown: it answers as it did when it last loaded well, or else with 2xx HTML of its own origin."""
-    return _good(view.server.home, view.server.home_class, None, policy, now)
+    """Tell whether home can be shown: it answers as it did when it last loaded well, or with 2xx HTML of its own origin."""
+    return _good(view.server.home, view.server.home_class, policy, now)
 
 
-def _good(heard: Heard | None, baseline: Answer | None, otherwise: Answer | None, policy: Policy, now: float) -> bool | None:
+def _good(heard: Heard | None, baseline: Answer | None, policy: Policy, now: float) -> bool | None:
     if heard is None or now - heard.at > 2 * policy.health.interval + policy.health.timeout:
         return None
     answer = heard.answer
-    wanted = baseline or otherwise
-    if wanted is not None:
-        return (answer.status, answer.html, answer.at_home) == (wanted.status, wanted.html, wanted.at_home)
-    return answer.status is not None and 200 <= answer.status < 300 and answer.html and answer.at_home
+    if baseline is not None and (answer.status, answer.html, answer.at_home) == (baseline.status, baseline.html, baseline.at_home):
+        return True
+    # Also where the baseline is another one: it may have been taken just as something stood in front of the server.
+    return answer.status == 101 or (answer.status is not None and 200 <= answer.status < 300 and answer.html and answer.at_home)
 
 
 def shown(view: View) -> Version | None:
@@ -272,3 +275,8 @@ def shown(view: View) -> Version | None:
 def strain(view: View, now: float) -> float:
     """Return what every patience is multiplied by: 3 while the host is starved (own loop late again and again)."""
     return 3.0 if len([at for at in view.late_at if now - at < STARVED_S]) >= 2 else 1.0
+
+
+def catching_up(view: View, now: float) -> bool:
+    """Tell whether a single turn has just come late. Where many do, ``strain`` is the answer: waiting each time would be for ever."""
+    return bool(view.late_at) and now - view.late_at[-1] < CATCH_UP_S and strain(view, now) == 1.0

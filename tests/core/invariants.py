@@ -53,6 +53,8 @@ class Watch:
             assert incident.floor >= self.incident.floor
         self.incident = incident
         self.reached |= {kernel.judgement.verdict, kernel.ladder.rung}
+        if incident is not None and incident.last is not None:
+            self.reached.add(incident.last[0])
 
     def _one_at_a_time(self, kernel: Kernel, fact: f.Fact, actions: list[a.Action]) -> None:
         if isinstance(fact, f.Done | f.Failed) and fact.action == self.busy:

@@ -2,7 +2,8 @@
 
 ``at`` is seconds after the start. In a step, what is expected by then comes first, then what happens. Expected may be:
 ``verdict``, ``rung``, ``why`` (a part of it), ``shows`` (home, holding, mistake, welcome, error, elsewhere, start), ``back`` (the oracle),
-``person`` (needs one), ``asks`` (probes of the server since the last step), ``nothing`` (no action since the last ``did`` or ``nothing``) and ``did``: the actions since then, in order, each with its
+``person`` (needs one), ``asks`` (probes of the server since the last step), ``nothing`` (no action since the last ``did`` or
+``nothing``) and ``did``: the actions since then, in order, each with its
 window of time if wanted: ``Reload 20..22``.
 """
 

@@ -10,11 +10,11 @@ from dataclasses import replace
 from itertools import count
 from math import inf
 
-from tests.core.invariants import Watch
 from kioskd.core import actions as a
 from kioskd.core import facts as f
 from kioskd.core.kernel import Kernel
 from kioskd.core.policy import Policy, origin, path
+from tests.core.invariants import Watch
 
 HOME = "http://localhost:3001/"
 SOCKET = "ws://localhost:3001/live"
@@ -545,7 +545,7 @@ class World:
         if part is None:
             self._end(f.Done(whole), kernel)
         elif self.host.broken:
-            self._end(f.Failed(part if part is whole else whole, "broken"), kernel)
+            self._end(f.Failed(whole, "broken"), kernel)
         elif isinstance(part, a.AskPage):
             self._ask_page(part)
         elif isinstance(part, a.AskBrowser):
@@ -619,6 +619,8 @@ class World:
                 return 0.01, None if self.host.state_writable else "read-only", lambda: setattr(self, "spent", spent)
             case a.RebootHost():
                 return 0.5, None, lambda: setattr(self.host, "boots", self.host.boots + 1)
+            case a.Steps():
+                raise AssertionError("their parts come one by one")
         if not browser.alive or action.generation != browser.generation:
             return 0.0, "the browser is gone", nothing
         if browser.frozen and not isinstance(action, a.KillRenderer | a.ReadMemory):
@@ -673,8 +675,8 @@ class World:
 
 
 def settled(policy: Policy, expected: bool = True) -> World:
-    """A world in which all has been well for two minutes."""
+    """A world in which all has been well for most of a minute."""
     world = World(policy)
     world.boot(policy, ((path(policy.url or HOME), SOCKET),) if expected else ())
-    world.run(world.now + 120.0)
+    world.run(world.now + 45.0)
     return world

@@ -1,0 +1,338 @@
+"""What is too small for a scenario: single readings, single turns."""
+
+from dataclasses import replace
+
+import pytest
+
+from kioskd.core import actions as a
+from kioskd.core import facts as f
+from kioskd.core.kernel import LATE_S, LONGEST_SLEEP_S, Kernel
+from kioskd.core.ladder import Remedy
+from kioskd.core.link import learnt
+from kioskd.core.orders import OVERDUE_S
+from kioskd.core.policy import Deploy, Policy, WebSocket, Word, origin, path
+from kioskd.core.verdict import TABLE, Verdict
+from kioskd.core.view import CATCH_UP_S, Life, View, expected_link, own_page, same_site, shown, strain
+from tests.core.world import HOME, SOCKET, World, settled
+from tests.core.world import own_page as own
+
+POLICY = Policy(url=HOME, deploy=Deploy(index="/srv/dist/index.html"))
+
+
+def with_websocket(**keys: object) -> Policy:
+    return replace(POLICY, health=replace(POLICY.health, websocket=WebSocket(**keys)))  # type: ignore[arg-type]
+
+
+# --- URLs -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://host/path?q", "http://host"),
+        ("http://host:80/", "http://host"),
+        ("https://host:443/", "https://host"),
+        ("ws://host:80/", "ws://host"),
+        ("wss://host:443", "wss://host"),
+        ("https://host:80/", "https://host:80"),
+        ("http://Host:3001/", "http://host:3001"),
+        ("http://[::1]:3001/", "http://[::1]:3001"),
+        ("http://[", ""),
+        ("http://host:99999/", ""),
+        ("about:blank", ""),
+        ("", ""),
+    ],
+)
+def test_origin(url: str, expected: str) -> None:
+    assert origin(url) == expected
+
+
+def test_path_leaves_out_query_and_fragment() -> None:
+    assert path("http://host/a?b#c") == path("http://host/a#c?b") == "http://host/a"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("ws://host:1/", "http://host:2/", True),
+        ("ws://live.example.org/", "http://www.example.org/", True),
+        ("ws://example.org/", "http://www.example.org/", True),
+        ("ws://example.com/", "http://example.org/", False),
+        ("ws://10.0.0.1/", "http://10.1.0.1/", False),
+        ("ws://[::1]/", "http://[::2]/", False),
+        ("ws://one/", "http://other/", False),
+        ("nonsense", "nonsense", False),
+    ],
+)
+def test_same_site(one: str, other: str, same: bool) -> None:
+    assert same_site(one, other) is same
+
+
+def test_own_pages_name_themselves() -> None:
+    assert own_page(own("holding")) == "holding"
+    assert own_page("data:text/html,kioskd=holding;") is None
+    assert own_page(HOME) is None
+
+
+# --- the connection -------------------------------------------------------------------------------
+
+
+def report(*connections: f.Connection) -> f.PageAnswered:
+    return f.PageAnswered(1, 1, HOME, True, 200, True, connections=connections)
+
+
+def hear(world: World, *connections: f.Connection) -> None:
+    world.tell(replace(report(*connections), generation=world.browser.generation))
+
+
+def test_the_expected_connection() -> None:
+    view = View(expected=((HOME, SOCKET),))
+    assert expected_link(view, POLICY) == SOCKET
+    assert expected_link(view, with_websocket(url=Word.OFF)) is None
+    assert expected_link(view, with_websocket(url="ws://localhost:3001/x?y")) == "ws://localhost:3001/x"
+    assert expected_link(view, Policy()) is None
+    assert expected_link(view, replace(POLICY, url=HOME + "other")) is None
+
+
+def test_a_connection_is_learnt_when_it_has_been_open_for_ten_seconds() -> None:
+    view = settled(POLICY, expected=False).kernel.view
+    view = replace(view, expected=())
+    young, old = f.Connection(SOCKET, 9.9, None), f.Connection(SOCKET, 10.0, None)
+    assert learnt(view, report(young), POLICY) is None
+    assert learnt(view, report(old), POLICY) == SOCKET
+    assert learnt(view, report(old), with_websocket(url=Word.OFF)) is None
+    assert learnt(view, report(old), with_websocket(url=SOCKET)) is None
+    assert learnt(replace(view, page=replace(view.page, url="http://elsewhere/")), report(old), POLICY) is None
+    assert learnt(view, report(replace(old, url="ws://elsewhere.example/")), POLICY) is None
+
+
+def test_of_several_connections_the_talkative_one_is_learnt_and_kept_until_another_talks_twice_as_much() -> None:
+    view = replace(settled(POLICY, expected=False).kernel.view, expected=())
+    dev, live = f.Connection("ws://localhost:3001/dev", 99.0, None, messages=1), f.Connection(SOCKET, 20.0, None, messages=50)
+    assert learnt(view, report(dev, live), POLICY) == SOCKET
+    known = replace(view, expected=((HOME, SOCKET),))
+    assert learnt(known, report(dev, live), POLICY) is None
+    assert learnt(known, report(replace(dev, messages=100), live), POLICY) is None
+    assert learnt(known, report(replace(dev, messages=101), live), POLICY) == dev.url
+    assert learnt(known, report(dev), POLICY) == dev.url
+
+
+def test_the_configured_connection_is_the_one_that_is_looked_at() -> None:
+    world = settled(with_websocket(url=SOCKET))
+    hear(world, f.Connection("ws://localhost:3001/dev", 99.0, None, messages=9), f.Connection(SOCKET, None, 3.0))
+    assert world.kernel.view.link.url == SOCKET
+    assert world.kernel.view.link.dead_since == world.now - 3.0
+
+
+def test_where_the_expected_connection_is_not_tried_another_open_one_does() -> None:
+    world = settled(POLICY)
+    hear(world, f.Connection("ws://localhost:3001/new", 5.0, None, messages=3), f.Connection("ws://localhost:3001/shut", None, 5.0))
+    link = world.kernel.view.link
+    assert (link.url, link.open_since, link.dead_since) == ("ws://localhost:3001/new", world.now - 5.0, None)
+    hear(world, f.Connection("ws://localhost:3001/shut", None, 5.0))
+    assert world.kernel.view.link.dead_since == world.kernel.view.page.committed_at
+
+
+def test_a_connection_is_dead_until_one_has_been_open_for_ten_seconds() -> None:
+    world = settled(POLICY)
+    hear(world, f.Connection(SOCKET, None, 2.0))
+    dead = world.kernel.view.link.dead_since
+    assert dead == world.now - 2.0
+    hear(world, f.Connection(SOCKET, 9.0, None))
+    assert (world.kernel.view.link.dead_since, world.kernel.view.link.open_since) == (dead, world.now - 9.0)
+    hear(world, f.Connection(SOCKET, None, 0.5))
+    assert world.kernel.view.link.dead_since == dead
+    hear(world, f.Connection(SOCKET, 10.0, None))
+    assert world.kernel.view.link.dead_since is None
+
+
+def test_silence_is_five_of_the_longest_gaps_and_at_least_90_s_for_one_that_talks() -> None:
+    world = settled(POLICY)
+
+    def silent(seconds: float, messages: int, gap: float) -> bool:
+        hear(world, f.Connection(SOCKET, 500.0, None, messages=messages, silent_for=seconds, longest_gap=gap))
+        return world.kernel.view.link.silent
+
+    assert not silent(400.0, 19, 1.0)
+    assert not silent(89.9, 20, 1.0)
+    assert silent(90.0, 20, 1.0)
+    assert world.kernel.view.link.dead_since == world.now
+    assert not silent(149.0, 20, 30.0)
+    assert silent(151.0, 20, 30.0)
+    assert world.kernel.view.link.dead_since == world.now - 1.0
+    assert not silent(149.0, 20, 2.0)  # the longest gap ever seen is kept
+
+
+def test_a_page_that_holds_no_connection_expects_none() -> None:
+    world = settled(POLICY, expected=False)
+    world.kernel.view = replace(world.kernel.view, expected=())
+    hear(world, f.Connection(SOCKET, None, 5.0, closed_by_page=True))
+    assert world.kernel.view.link.asleep and world.kernel.view.link.dead_since is None
+    hear(world)
+    assert world.kernel.view.link.url is None
+
+
+# --- turns ----------------------------------------------------------------------------------------
+
+
+def test_deadlines() -> None:
+    assert a.ProbeServer(a.Probe.HOME, HOME, 4.0).deadline_s == 5.0
+    assert a.Steps((a.StopBrowser(1), a.StartBrowser(2))).deadline_s == 45.0
+
+
+def started(policy: Policy = POLICY) -> Kernel:
+    kernel = Kernel()
+    kernel.handle(f.ConfigRead(policy), 0.0)
+    return kernel
+
+
+def test_an_action_whose_answer_is_lost_is_given_up() -> None:
+    kernel = started()
+    start = kernel.view.busy
+    assert start == a.StartBrowser(1)
+    kernel.handle(f.Woke(0.0), 39.9)
+    assert kernel.view.busy == start
+    at = a.StartBrowser.deadline_s + OVERDUE_S + kernel.view.busy_since
+    actions, _ = kernel.handle(f.Woke(0.0), kernel.wake_at)
+    while kernel.wake_at < at:
+        kernel.handle(f.Woke(0.0), kernel.wake_at)
+    actions, _ = kernel.handle(f.Woke(0.0), at)
+    assert a.StartBrowser(2) in actions
+
+
+def test_the_kernel_sleeps_a_minute_at_most() -> None:
+    world = settled(Policy())
+    assert world.kernel.judgement.verdict is Verdict.HEALTHY
+    assert Kernel().handle(f.Woke(0.0), 7.0) == ([], 7.0 + LONGEST_SLEEP_S)
+
+
+def test_two_late_turns_within_a_minute_are_strain() -> None:
+    kernel = started()
+    kernel.handle(f.Woke(0.0), kernel.wake_at + LATE_S - 0.01)
+    assert not kernel.view.late_at
+    for _ in range(2):
+        assert strain(kernel.view, kernel.wake_at) == 1.0
+        now = kernel.wake_at + LATE_S
+        kernel.handle(f.DeployTouched(), now)
+    assert strain(kernel.view, now) == 3.0
+    assert strain(kernel.view, now + 61.0) == 1.0
+
+
+def test_a_late_turn_does_not_age_the_questions() -> None:
+    world = settled(POLICY)
+    world.browser.freeze()
+    world.run(world.now + 5.0)
+    question, page = world.kernel.view.browser.question, world.kernel.view.page.question
+    assert question is not None and page is not None
+    late = world.kernel.wake_at + 20.0
+    actions, _ = world.kernel.handle(f.DeployTouched(), late)
+    assert world.kernel.view.browser.question == replace(question, asked_at=question.asked_at + 20.0)
+    assert world.kernel.view.page.question == replace(page, asked_at=page.asked_at + 20.0)
+    assert not actions, "the answer may be the next fact"
+    assert not world.kernel.handle(f.DeployTouched(), late + CATCH_UP_S - 0.01)[0]
+    assert world.kernel.wake_at == late + CATCH_UP_S
+    assert isinstance(world.kernel.handle(f.Woke(0.0), late + CATCH_UP_S)[0][0], a.Steps)
+
+
+def test_a_start_that_comes_after_it_was_given_up_does_not_count() -> None:
+    kernel = started()
+    kernel.handle(f.Failed(a.StartBrowser(1), "too slow"), 1.0)
+    assert kernel.view.browser.life is Life.NONE
+    kernel.handle(f.BrowserStarted(1, 5, "Chrome"), 1.1)
+    assert kernel.view.browser.life is Life.NONE
+    kernel.handle(f.PageOpened(1), 1.2)
+    assert not kernel.view.page.present
+
+
+def test_deaths_count_only_before_the_first_document_and_only_of_processes() -> None:
+    kernel = started()
+    kernel.handle(f.BrowserGone(1, "exit 21", 5), 0.5)
+    assert kernel.view.browser.deaths == 1
+    kernel.handle(f.BrowserGone(1, "its pipe closed", 5), 0.6)
+    kernel.handle(f.Failed(a.StartBrowser(1), "the browser has ended"), 0.7)
+    assert kernel.view.browser.deaths == 1
+    kernel.handle(f.Woke(0.0), 5.0)
+    kernel.handle(f.BrowserGone(2, "not installed", None), 5.5)
+    assert kernel.view.browser.deaths == 1
+    world = settled(POLICY)
+    world.browser.kill()
+    assert world.kernel.view.browser.deaths == 0
+
+
+def test_questions_taken_along_by_a_navigation_are_no_hang_but_those_of_others_stay() -> None:
+    world = settled(POLICY)
+    world.page.stop()
+    world.run(world.now + 5.0)
+    question = world.kernel.view.page.question
+    assert question is not None
+    generation = world.browser.generation
+    world.tell(f.Failed(a.AskPage(generation, question.number + 1), "no"))
+    assert world.kernel.view.page.question == question
+    world.tell(f.Done(a.AskPage(generation, question.number)))
+    assert world.kernel.view.page.question == question
+    world.tell(f.Failed(a.AskPage(generation, question.number), "no"))
+    assert world.kernel.view.page.question != question
+
+
+def test_an_answer_of_a_server_that_is_not_asked_any_more_says_nothing() -> None:
+    world = settled(POLICY)
+    before = world.kernel.view.server
+    world.tell(f.ServerAnswered(a.Probe.HOME, "http://other/", f.Answer(None)))
+    world.tell(f.ServerAnswered(a.Probe.SOCKET, "ws://other/", f.Answer(None)))
+    assert (world.kernel.view.server.home, world.kernel.view.server.socket) == (before.home, before.socket)
+
+
+def test_a_reading_of_the_deploy_that_failed_is_repeated_after_the_interval() -> None:
+    world = settled(POLICY)
+    world.host.broken = True
+    world.deploy.change()
+    world.run(world.now + 2.0)
+    assert world.kernel.view.deploy.failed
+    world.run(world.now + 8.0)
+    world.host.broken = False
+    world.run(world.now + 3.0)
+    reads = [at - 1045.0 for at, action in world.asked if isinstance(action, a.ReadDeploy)]
+    assert reads == [-45.0, 1.0, 6.0, 11.0] and not world.kernel.view.deploy.failed
+    assert world.is_back()
+
+
+def test_another_place_of_the_deploy_is_another_deploy() -> None:
+    world = settled(POLICY)
+    assert shown(world.kernel.view) is not None
+    world.tell(f.ConfigRead(replace(POLICY, deploy=Deploy(index="/srv/other/index.html"))))
+    assert world.kernel.view.deploy.disk is None and shown(world.kernel.view) is None
+    world.run(world.now + 5.0)
+    assert shown(world.kernel.view) is not None
+
+
+def test_a_socket_that_is_not_looked_at_any_more_is_not_dead() -> None:
+    world = settled(POLICY)
+    world.page.give_up_socket()
+    world.run(world.now + 10.0)
+    assert world.kernel.view.link.dead_since is not None
+    world.tell(f.ConfigRead(with_websocket(url=Word.OFF)))
+    world.run(world.now + 10.0)
+    assert world.kernel.judgement.verdict is Verdict.HEALTHY
+
+
+def test_the_version_on_the_screen() -> None:
+    view = settled(POLICY).kernel.view
+    one, two = f.Version(1, "sha256:1"), f.Version(2, "sha256:2")
+    page = replace(view.page, began=f.DeployRead(two), digest="sha256:1")
+    assert shown(replace(view, page=page, deploy=replace(view.deploy, known=(one, two)))) == one
+    assert shown(replace(view, page=page, deploy=replace(view.deploy, known=(two,)))) == two
+    assert shown(replace(view, page=replace(page, digest=None))) == two
+    assert shown(replace(view, page=replace(page, digest="sha256:2"))) == two
+    assert shown(replace(view, page=replace(page, began=None))) is None
+    assert shown(replace(view, page=replace(page, began=f.DeployRead(two, ("app.js",))))) is None
+    again = replace(one, mtime=9)
+    assert shown(replace(view, page=page, deploy=replace(view.deploy, known=(one, again)))) == again
+
+
+def test_the_table_is_in_the_order_of_the_verdicts() -> None:
+    assert list(TABLE) == list(Verdict)
+
+
+def test_every_remedy_is_ordered_by_some_story() -> None:
+    """Kept by the scenarios; here only that the words are all different."""
+    assert len({remedy.value for remedy in Remedy}) == len(Remedy)
