@@ -55,6 +55,9 @@ class Probes:
             await session.close()
 
     async def _answer(self, action: ProbeServer) -> Answer | None:
+        if origin(action.url).partition(":")[0] not in ("http", "https", "ws", "wss"):  # each aiohttp has its own error for this
+            log.warning("Cannot probe the server: %.200r is no URL of a server", action.url)
+            return None
         try:
             import aiohttp  # 0.15 s, and Chromium is to be started first
         except (ImportError, OSError) as error:

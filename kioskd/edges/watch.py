@@ -126,8 +126,10 @@ class Watch:
         old, self._observer, self._handler = self._observer, None, None
         held: set[int] | None = None
         observer: Any = None
+        spare = -1
         try:
             held = _inotify_descriptors()
+            spare = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)  # with none left, what is to be closed could not be found
             from watchdog.observers import inotify
 
             observer = cast(Any, inotify).InotifyObserver()  # typed in some versions only
@@ -141,6 +143,8 @@ class Watch:
         except (ImportError, OSError, RuntimeError) as error:
             _discard(observer, wait=True)
             with contextlib.suppress(OSError):
+                os.close(spare)
+                spare = -1
                 for descriptor in _inotify_descriptors() - held if held is not None else ():
                     os.close(descriptor)  # watchdog forgets the one whose first watch was refused
             self._rearm_at = time.monotonic() + REARM_S
@@ -148,6 +152,9 @@ class Watch:
             if self.problem is None:
                 log.warning("%s", problem)
             self.problem = problem
+        finally:
+            if spare >= 0:
+                os.close(spare)
         _discard(old)
 
     def told(self, path: str | None) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import resource
 import socket
 import subprocess
@@ -67,7 +68,7 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     assert "cannot be read: Not a directory" in refused(Path("/dev/null/kioskd.yaml"))
     (tmp_path / "loop").symlink_to("loop")
     assert "cannot be read: Too many levels of symbolic links" in refused(tmp_path / "loop")
-    assert "cannot be read: embedded null byte" in refused(tmp_path / "a\0b")
+    assert re.search("cannot be read: .*embedded null", refused(tmp_path / "a\0b")), "Pythons word it differently"
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
