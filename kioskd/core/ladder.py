@@ -293,9 +293,10 @@ def _restore(incident: Incident, judgement: Judgement, view: View, policy: Polic
     else:
         remedy = Remedy.START
     due = judgement.since
-    if incident.acted_at is not None:
-        quick = remedy is Remedy.OPEN or (remedy is Remedy.START and view.browser.proved)
-        due = max(due, incident.acted_at + (SHORT_S if quick else step.after(policy)))
+    if remedy is Remedy.START and view.browser.proved:
+        due = max(due, view.browser.ordered_at + SHORT_S)
+    elif incident.acted_at is not None:
+        due = max(due, incident.acted_at + (SHORT_S if remedy is Remedy.OPEN else step.after(policy)))
     return Plan(step, remedy, due)
 
 

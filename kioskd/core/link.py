@@ -21,6 +21,9 @@ TALKATIVE_MESSAGES = 20
 AUTO_SILENCE_S = 90.0
 AUTO_SILENCE_GAPS = 5.0
 
+#: What a document has to open its connection in, before it is said to have none. Its patience counts from its beginning all the same.
+CONNECT_S = 2.0
+
 
 def follow(view: View, report: PageAnswered, now: float, policy: Policy) -> View:
     """Return the view after the page's report of its connections."""
@@ -82,17 +85,23 @@ def _silence(view: View, group: Connection | None, policy: Policy) -> tuple[View
 
 
 def _judge(link: Link, group: Connection | None, expected: str | None, limit: float | None, committed_at: float, now: float) -> Link:
-    if group is None:  # the document opens none
-        return Link(url=expected, dead_since=link.dead_since if link.dead_since is not None else committed_at)
+    if group is None:  # the document holds none: since its beginning, or since the frame or worker that held it has gone
+        return link if link.asleep else _dead(link, expected, committed_at if link.open_since is None else now, committed_at, now)
     if expected is None or (group.closed_by_page and group.open_for is None):
         return Link(url=group.url, asleep=group.closed_by_page and group.open_for is None)
     if group.open_for is None:
-        dead = now - (group.dead_for or 0.0)
-        return Link(url=group.url, dead_since=link.dead_since if link.dead_since is not None else dead)
+        return _dead(link, group.url, now - (group.dead_for or 0.0), committed_at, now)
     if limit is not None and group.silent_for >= limit:
-        dead = now - (group.silent_for - limit)
-        return Link(url=group.url, dead_since=link.dead_since if link.dead_since is not None else dead, silent=True)
+        return replace(_dead(link, group.url, now - (group.silent_for - limit), committed_at, now), silent=True)
     opened = now - group.open_for
     if group.open_for >= PROVEN_S:
         return Link(url=group.url, open_since=opened)
     return Link(url=group.url, open_since=opened, dead_since=link.dead_since)
+
+
+def _dead(link: Link, url: str | None, since: float, committed_at: float, now: float) -> Link:
+    if link.dead_since is not None:
+        return Link(url=url, dead_since=link.dead_since)
+    if link.open_since is None and now - committed_at < CONNECT_S:  # a new document, and nothing was wrong before it
+        return Link(url=url)
+    return Link(url=url, dead_since=since)

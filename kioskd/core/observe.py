@@ -162,7 +162,7 @@ def browser_gone(view: View, reason: str, died: bool, now: float) -> View:
 
 def browser_starting(view: View, generation: int, now: float) -> View:
     """Return the view in which a start has been ordered."""
-    browser = BrowserView(generation=generation, life=Life.STARTING, since=now, deaths=view.browser.deaths, reason="starting")
+    browser = BrowserView(generation=generation, life=Life.STARTING, since=now, ordered_at=now, deaths=view.browser.deaths, reason="starting")
     return replace(view, browser=browser, page=PageView())
 
 
@@ -335,6 +335,6 @@ def _undone(view: View, action: Action, reason: str, now: float) -> View:
         return browser_gone(view, reason, died=False, now=now)
     if any(isinstance(part, Navigate) for part in parts):
         view = replace(view, went_at=None)
-    if any(isinstance(part, Navigate | Reload) for part in parts):
+    if any(isinstance(part, Navigate | Reload | StopLoading) for part in parts):  # what cannot be stopped is no load any more
         view = replace(view, page=replace(view.page, navigating_since=None))
     return view

@@ -170,6 +170,8 @@ def _blank(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
 
 def _stuck(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
     page, link = view.page, view.link
+    if page.question is not None and now - page.question.asked_at > policy.health.timeout:
+        return None  # its last word is old: a page that is merely busy may long be connected, one that is not is HUNG's matter
     causes: list[tuple[float, str]] = []
     if link.dead_since is not None and link.open_since is None and server_up(view, policy, now):
         how = "has been silent" if link.silent else "is dead"

@@ -58,6 +58,7 @@ class BrowserView:
     generation: int = 0
     life: Life = Life.NONE
     since: float = 0.0
+    ordered_at: float = 0.0
     reason: str = "not started yet"
     product: str = ""
     pid: int | None = None
