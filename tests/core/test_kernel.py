@@ -11,8 +11,8 @@ from kioskd.core.ladder import Remedy
 from kioskd.core.link import learnt
 from kioskd.core.orders import OVERDUE_S
 from kioskd.core.policy import Deploy, Policy, WebSocket, Word, origin, path
-from kioskd.core.verdict import TABLE, Verdict
-from kioskd.core.view import CATCH_UP_S, Life, View, expected_link, own_page, same_site, shown, strain
+from kioskd.core.verdict import TABLE, Verdict, judge
+from kioskd.core.view import CATCH_UP_S, Life, Question, View, expected_link, own_page, same_site, shown, strain
 from tests.core.world import HOME, SOCKET, World, settled
 from tests.core.world import own_page as own
 
@@ -130,7 +130,43 @@ def test_where_the_expected_connection_is_not_tried_another_open_one_does() -> N
     link = world.kernel.view.link
     assert (link.url, link.open_since, link.dead_since) == ("ws://localhost:3001/new", world.now - 5.0, None)
     hear(world, f.Connection("ws://localhost:3001/shut", None, 5.0))
-    assert world.kernel.view.link.dead_since == world.kernel.view.page.committed_at
+    assert world.kernel.view.link.dead_since == world.now, "dead since it was last seen open, not since the document began"
+
+
+def test_a_connection_whose_worker_has_gone_is_dead_since_it_was_last_seen_open() -> None:
+    world = settled(POLICY)
+    hear(world)
+    assert world.kernel.view.link.dead_since == world.now
+
+
+def test_a_page_that_closed_its_connection_and_ended_the_worker_expects_none() -> None:
+    world = settled(POLICY)
+    hear(world, f.Connection(SOCKET, None, 1.0, closed_by_page=True))
+    hear(world)
+    assert (world.kernel.view.link.asleep, world.kernel.view.link.dead_since) == (True, None)
+
+
+def test_a_new_document_has_two_seconds_to_connect_but_its_patience_counts_from_the_beginning() -> None:
+    world = settled(POLICY)
+    begun = world.now
+    world.tell(f.DocumentCommitted(1, "D9", HOME))
+    hear(world)
+    assert world.kernel.view.link.dead_since is None
+    world.now += 2.0
+    hear(world)
+    assert world.kernel.view.link.dead_since == begun
+
+
+def test_the_old_word_of_a_page_that_answers_no_more_is_no_evidence_about_its_connection() -> None:
+    world = settled(POLICY)
+    hear(world, f.Connection(SOCKET, None, 1.0))
+    for probe, url, answer in ((a.Probe.HOME, HOME, f.Answer(200, True, True)), (a.Probe.SOCKET, SOCKET, f.Answer(101))):
+        world.tell(f.ServerAnswered(probe, url, answer))
+    assert world.kernel.judgement.verdict is Verdict.STUCK
+    page = replace(world.kernel.view.page, question=Question(999, world.now))
+    world.kernel.view = replace(world.kernel.view, page=page)
+    world.now += POLICY.health.timeout + 0.1
+    assert judge(world.kernel.view, world.now, POLICY).verdict is not Verdict.STUCK
 
 
 def test_a_connection_is_dead_until_one_has_been_open_for_ten_seconds() -> None:
