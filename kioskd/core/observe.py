@@ -162,7 +162,8 @@ def browser_gone(view: View, reason: str, died: bool, now: float) -> View:
 
 def browser_starting(view: View, generation: int, now: float) -> View:
     """Return the view in which a start has been ordered."""
-    browser = BrowserView(generation=generation, life=Life.STARTING, since=now, ordered_at=now, deaths=view.browser.deaths, reason="starting")
+    deaths = view.browser.deaths
+    browser = BrowserView(generation=generation, life=Life.STARTING, since=now, ordered_at=now, deaths=deaths, reason="starting")
     return replace(view, browser=browser, page=PageView())
 
 

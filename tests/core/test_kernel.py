@@ -13,8 +13,9 @@ from kioskd.core.orders import OVERDUE_S
 from kioskd.core.policy import Deploy, Policy, WebSocket, Word, origin, path
 from kioskd.core.verdict import TABLE, Verdict, judge
 from kioskd.core.view import CATCH_UP_S, Life, Question, View, expected_link, own_page, same_site, shown, strain
-from tests.core.world import HOME, SOCKET, World, settled
-from tests.core.world import own_page as own
+from tests.core.fake_page import HOME, SOCKET
+from tests.core.fake_page import own_page as own
+from tests.core.world import World, settled
 
 POLICY = Policy(url=HOME, deploy=Deploy(index="/srv/dist/index.html"))
 
@@ -234,6 +235,19 @@ def test_an_action_whose_answer_is_lost_is_given_up() -> None:
         kernel.handle(f.Woke(0.0), kernel.wake_at)
     actions, _ = kernel.handle(f.Woke(0.0), at)
     assert a.StartBrowser(2) in actions
+
+
+def test_a_load_that_cannot_be_stopped_does_not_hide_that_the_page_hangs() -> None:
+    world = settled(POLICY)
+    generation, stop = world.browser.generation, a.StopLoading(world.browser.generation)
+    world.kernel.view = replace(
+        world.kernel.view,
+        busy=stop,
+        page=replace(world.kernel.view.page, navigating_since=world.now - 30.0, question=Question(999, world.now - 35.0)),
+        browser=replace(world.kernel.view.browser, question=None, answered_at=world.now),
+    )
+    world.kernel.handle(f.Failed(stop, "Not attached to an active page"), world.now)
+    assert (world.kernel.judgement.verdict, generation) == (Verdict.HUNG, world.browser.generation)
 
 
 def test_the_kernel_sleeps_a_minute_at_most() -> None:
