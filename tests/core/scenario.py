@@ -16,7 +16,8 @@ import yaml
 
 from kioskd.core import actions as a
 from kioskd.core.policy import Deploy, Health, Outage, Page, Policy, Reboot, WebSocket, Word
-from tests.core.world import HOME, World, describe, settled
+from tests.core.fake_page import HOME
+from tests.core.world import World, describe, settled
 
 FOLDER = Path(__file__).parent.parent / "scenarios"
 FILES = sorted(FOLDER.glob("*.yaml"))

@@ -14,8 +14,9 @@ from kioskd.core.kernel import Kernel
 from kioskd.core.ladder import Rung
 from kioskd.core.policy import Deploy, Outage, Page, Policy, Reboot, WebSocket
 from kioskd.core.verdict import Verdict
+from tests.core.fake_page import HOME, SOCKET, own_page
 from tests.core.invariants import ON_BROWSER, Watch
-from tests.core.world import HOME, SOCKET, World, own_page, settled
+from tests.core.world import World, settled
 
 POLICY = Policy(url=HOME, deploy=Deploy(index="/srv/dist/index.html"), memory_limit=800 << 20)
 IMPATIENT = replace(POLICY, health=replace(POLICY.health, websocket=WebSocket(during_outage=Outage.RESTART)), reboot=Reboot(enabled=True))
@@ -107,7 +108,7 @@ def test_news_of_another_browser_changes_nothing_about_this_one(story: list[tupl
     kernel, _ = tell(story)
     for fact in late:
         if hasattr(fact, "generation"):
-            stale = replace(fact, generation=kernel.view.browser.generation + 7)  # type: ignore[call-arg,arg-type]
+            stale = replace(fact, generation=kernel.view.browser.generation + 7)  # type: ignore[arg-type]
             before = kernel.view.browser, kernel.view.page, kernel.view.link
             kernel._take_in(stale, kernel.wake_at - 1e-3)
             assert (kernel.view.browser, kernel.view.page, kernel.view.link) == before

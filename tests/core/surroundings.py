@@ -1,0 +1,203 @@
+"""What is around a page, and does as told: the browser, the server, the deploy, the host and the people near it."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kioskd.core import actions as a
+from kioskd.core import facts as f
+from tests.core.fake_page import own_page
+
+if TYPE_CHECKING:
+    from tests.core.world import World
+
+
+class Browser:
+    """Chromium: dead or alive, frozen or not."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.generation, self.alive, self.frozen = 0, False, False
+        self.missing, self.corrupt, self.mute = False, False, False
+        self.size = 200 << 20
+        self.asked: list[a.AskBrowser] = []
+
+    def start(self, generation: int) -> None:
+        self.generation, self.alive, self.frozen = generation, True, False
+        self.asked = []
+        self.world.page.become(own_page("start"))
+        self.world.tell(f.BrowserStarted(generation, 4000 + generation, "Chrome/156"))
+
+    def kill(self) -> None:
+        """The process ends (also: its pipe closes)."""
+        if self.alive:
+            self.alive = False
+            self.world.tell(f.BrowserGone(self.generation, "Chromium was killed by SIGKILL", 4000 + self.generation))
+            self.world.fail_asked()
+
+    def freeze(self) -> None:
+        self.frozen = True
+
+    def thaw(self) -> None:
+        self.frozen = False
+        for action in self.asked:
+            self.world.answer_browser(action)
+        self.asked = []
+        self.world.page.answer_asked()
+
+    def vanish(self) -> None:
+        """The program is not installed any more."""
+        self.missing = True
+
+    def install(self) -> None:
+        self.missing = False
+
+    def fall_mute(self) -> None:
+        """From the next start on it gives no first DevTools answer."""
+        self.mute = True
+
+    def corrupt_profile(self) -> None:
+        self.corrupt = True
+
+    def swell(self, megabytes: str) -> None:
+        self.size = int(megabytes) << 20
+
+
+class Server:
+    """The dashboard's server."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.up, self.mute, self.status, self.sockets, self.unknown = True, False, 200, True, False
+        self.handshake, self.elsewhere = 101, False
+
+    def stop(self) -> None:
+        self.up = False
+        self.world.page.drop()
+
+    def start(self) -> None:
+        self.up, self.mute, self.status, self.elsewhere = True, False, 200, False
+
+    def answer(self, status: str) -> None:
+        """Answer home with this status."""
+        self.status = int(status)
+
+    def refuse_sockets(self) -> None:
+        self.sockets, self.handshake = False, 503
+        self.world.page.drop()
+
+    def want_cookie(self) -> None:
+        """A handshake without the page's cookie gets 401."""
+        self.handshake = 401
+
+    def accept_and_be_silent(self) -> None:
+        self.mute = True
+        self.world.page.drop()
+
+    def be_captured(self) -> None:
+        """A captive portal answers instead: 200, HTML, from its own site."""
+        self.elsewhere = True
+        self.world.page.drop()
+
+    def hide(self) -> None:
+        """Probes fail by themselves: nothing is known."""
+        self.unknown = True
+
+    def show(self) -> None:
+        self.unknown = False
+
+    def asked(self, probe: a.Probe) -> f.Answer:
+        if not self.up or self.mute:
+            return f.Answer(None, error="timed out" if self.mute else "connection refused")
+        if self.elsewhere:
+            return f.Answer(200, html=True, at_home=False)
+        if probe is a.Probe.HOME:
+            return f.Answer(self.status, html=True, at_home=True)
+        return f.Answer(self.handshake)
+
+
+class Deploy:
+    """The dist folder, served as it is."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.mtime, self.digest, self.missing = 1763000000, "sha256:0", tuple[str, ...]()
+        self.present = True
+
+    def change(self) -> None:
+        """A new build, complete."""
+        self.mtime += 100
+        self.digest = f"sha256:{self.mtime}"
+        self.missing, self.present = (), True
+        self.world.tell(f.DeployTouched())
+
+    def halve(self) -> None:
+        """A new index that names an asset which is not there."""
+        self.change()
+        self.missing = ("app.js",)
+
+    def complete(self) -> None:
+        self.missing = ()
+        self.world.tell(f.DeployTouched())
+
+    def roll_back(self) -> None:
+        self.mtime, self.digest = 1763000000, "sha256:0"
+        self.world.tell(f.DeployTouched())
+
+    def touch(self) -> None:
+        self.mtime += 7
+        self.world.tell(f.DeployTouched())
+
+    def remove(self) -> None:
+        self.present = False
+        self.world.tell(f.DeployTouched())
+
+    def burst(self) -> None:
+        """Twenty builds in six seconds."""
+        for number in range(20):
+            self.world.later(0.3 * number, self.change)
+
+    def read(self) -> f.DeployRead:
+        return f.DeployRead(f.Version(self.mtime, self.digest), self.missing) if self.present else f.DeployRead(None)
+
+
+class Host:
+    """The machine, and the people near it."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.state_writable, self.broken, self.boots = True, False, 0
+
+    def stall(self, seconds: str) -> None:
+        """kioskd's own loop does not turn for a while."""
+        self.world.now += float(seconds)
+
+    def lock_state(self) -> None:
+        self.state_writable = False
+
+    def break_everything(self) -> None:
+        """Every action fails at once."""
+        self.broken = True
+
+    def mend_everything(self) -> None:
+        self.broken = False
+
+    def ask(self, command: str, seconds: str | None = None) -> None:
+        self.world.tell(f.Asked(f.Command(command), None if seconds is None else float(seconds)))
+
+    def restart_kioskd(self) -> None:
+        """Another kernel, which is told what the old one wrote down; the browser went with the old one."""
+        world = self.world
+        world.browser.alive = False
+        world.boot(world.kernel.policy, tuple(world.memory.items()), world.spent)
+
+    def set_url(self, url: str) -> None:
+        self.world.tell(f.ConfigRead(replace(self.world.kernel.policy, url=None if url == "null" else url)))
+
+    def break_config(self) -> None:
+        self.world.tell(f.ConfigRejected(("kioskd.yaml:1: bad",)))
+
+    def worsen_config(self) -> None:
+        self.world.tell(f.ConfigRejected(("kioskd.yaml:2: worse",)))
+
+    def mend_config(self) -> None:
+        self.world.tell(f.ConfigRead(self.world.policy))
