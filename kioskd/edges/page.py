@@ -33,8 +33,8 @@ log = logging.getLogger(__name__)
 
 OBSERVER = resources.files("kioskd.edges").joinpath("observer.js").read_text("utf-8")
 MAX_WORKERS = 64
-NEWS_BURST = 30.0  # pieces of navigation news told at once, three or so a load; then one bundle in NEWS_PACE_S
-NEWS_PACE_S = 1.0
+NEWS_BURST = 12.0  # pieces of navigation news told at once, three or so a load; then one bundle in NEWS_PACE_S
+NEWS_PACE_S = 2.0
 WORKER_S = 1.0  # a worker busy for longer is taken to be as it last said
 
 EVENTS = frozenset(
@@ -304,7 +304,10 @@ class Page:
         fact = read_report(self._generation, question, report, self._workers.values())
         if fact.status == 401 and fact.url.startswith("chrome-error:"):  # the page went there by itself: only now it shows
             self._prompted(self._document)
-        self._tell(fact)
+        if self._news:  # in its turn: told at once it would take the news along, and each would lead to the next question
+            self._report(fact)
+        else:
+            self._tell(fact)
 
     async def ask_browser(self, question: int) -> None:
         """Ask the browser for a sign of life."""
