@@ -54,11 +54,12 @@ class Daemon:
             self._mistakes = error.mistakes
             for mistake in error.mistakes:
                 log.error("%s", mistake)
-            kept = config_file.last_good(Path(Config().state))
+            rescued = config_file.rescued(self._path)
+            kept = config_file.last_good(Path(rescued.state))
             self._good = kept is not None
             if kept is not None:
                 log.warning("Going on with the last good configuration, kept in %s", kept.state)
-            return kept or Config()
+            return kept or rescued
         self._keep(config)
         return config
 

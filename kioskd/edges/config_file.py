@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 from kioskd.errors import ConfigError, EdgeUnavailable
-from kioskd.wire.config import Config, parse
+from kioskd.wire.config import Config, parse, rescue
 from kioskd.wire.document import LIMIT
 
 log = logging.getLogger(__name__)
@@ -17,6 +17,14 @@ _GOOD = "last-good.yaml"
 def read(path: Path) -> Config:
     """Return the configuration in a file. Raise ``ConfigError`` where it is bad or cannot be read."""
     return parse(content(path), str(path))
+
+
+def rescued(path: Path) -> Config:
+    """Return what of a bad file can be used; the defaults for the rest."""
+    try:
+        return rescue(content(path))
+    except ConfigError:
+        return Config()
 
 
 def content(path: Path) -> bytes:

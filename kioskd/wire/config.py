@@ -1,7 +1,8 @@
 """``/etc/kioskd.yaml`` as frozen data: text in, ``Config`` or every mistake at once out. No file is opened here."""
 
 import re
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 import yaml
@@ -9,7 +10,7 @@ import yaml
 from kioskd.core.policy import Deploy, Health, Outage, Policy, Reboot, Seconds, WebSocket, Word
 from kioskd.errors import ConfigError
 from kioskd.wire import values
-from kioskd.wire.document import Mistake, Mistakes, load
+from kioskd.wire.document import LIMIT, Mistake, Mistakes, load
 from kioskd.wire.structure import Reader, Structure
 
 
@@ -62,6 +63,8 @@ class Config:
     state: str = "/var/lib/kioskd"
 
 
+_RESCUED = ("browser", "display", "api", "state")
+_BLOCK = re.compile(r"^(?=[^\s#])", re.MULTILINE)  # where a section of its own begins
 _MOST = 100  # mistakes told: they go to the screen, the journal and the status
 
 
@@ -78,6 +81,17 @@ def parse(text: str | bytes, file: str) -> Config:
         return config
     except Mistakes as found:
         raise ConfigError(_sentences(found.mistakes, file)) from None
+
+
+def rescue(text: str | bytes) -> Config:
+    """Return what a bad file says by good sections of where to draw, keep and listen: there its mistakes are to be shown."""
+    config = Config()
+    for block in _BLOCK.split((text if isinstance(text, str) else text.decode(errors="replace"))[:LIMIT]):
+        section = block.partition(":")[0]
+        if section in _RESCUED:
+            with suppress(ConfigError):
+                config = replace(config, **{section: getattr(parse(block, ""), section)})
+    return config
 
 
 def show(config: Config) -> str:
