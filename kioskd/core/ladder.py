@@ -119,7 +119,7 @@ def _restart_after(policy: Policy) -> float:
 
 
 def _reload_to_restart(policy: Policy) -> float:
-    return max(0.0, policy.health.websocket.restart_after - policy.health.websocket.reload_after)
+    return policy.health.websocket.restart_after - policy.health.websocket.reload_after
 
 
 def _last_pace(policy: Policy) -> float:

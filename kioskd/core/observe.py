@@ -155,7 +155,7 @@ def browser_gone(view: View, reason: str, died: bool, now: float) -> View:
     """Return the view without a browser. ``died``: a process had been there (an absent program costs no profile)."""
     if view.browser.life is Life.NONE:
         return view
-    deaths = view.browser.deaths + 1 if died and not view.browser.proved else 0 if view.browser.proved else view.browser.deaths
+    deaths = view.browser.deaths + (died and not view.browser.proved)
     browser = replace(view.browser, life=Life.NONE, since=now, reason=reason, pid=None, question=None, deaths=deaths, memory=None)
     return replace(view, browser=browser, page=PageView())
 

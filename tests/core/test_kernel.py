@@ -15,7 +15,7 @@ from kioskd.core.verdict import TABLE, Verdict, judge
 from kioskd.core.view import CATCH_UP_S, Life, Question, View, expected_link, own_page, same_site, shown, strain
 from tests.core.fake_page import HOME, SOCKET
 from tests.core.fake_page import own_page as own
-from tests.core.world import World, settled
+from tests.core.world import World, describe, settled
 
 POLICY = Policy(url=HOME, deploy=Deploy(index="/srv/dist/index.html"))
 
@@ -377,6 +377,91 @@ def test_the_version_on_the_screen() -> None:
     assert shown(replace(view, page=replace(page, began=f.DeployRead(two, ("app.js",))))) is None
     again = replace(one, mtime=9)
     assert shown(replace(view, page=page, deploy=replace(view.deploy, known=(one, again)))) == again
+
+
+def test_nothing_is_left_of_a_browser_that_is_gone() -> None:
+    world = settled(replace(POLICY, memory_limit=1 << 30))
+    world.run(world.now + 30.0)
+    assert world.kernel.view.browser.memory == world.browser.size
+    world.browser.freeze()
+    world.run(world.now + 10.0)
+    assert world.kernel.view.browser.question is not None
+    world.browser.vanish()
+    world.browser.kill()
+    gone = world.now
+    browser = world.kernel.view.browser
+    assert (browser.memory, browser.question) == (None, None)
+    world.run(world.now + 0.1)
+    browser = world.kernel.view.browser
+    assert (browser.life, browser.pid, browser.reason) == (Life.NONE, None, "Cannot find a browser")
+    assert gone < browser.since < world.now
+
+
+def test_a_pause_holds_since_it_was_asked_for() -> None:
+    world = settled(POLICY)
+    world.do("host.ask pause")
+    assert world.kernel.judgement.since == world.now
+    assert world.kernel.view.paused_until == world.now + 3600.0
+    world.do("host.ask pause 0")
+    assert world.kernel.view.paused_until is None
+
+
+def test_mistakes_are_known_until_they_are_mended() -> None:
+    world = settled(POLICY)
+    world.host.break_config()
+    assert world.kernel.view.mistakes == ("kioskd.yaml:1: bad",)
+    world.host.mend_config()
+    assert not world.kernel.view.mistakes
+
+
+def test_a_way_to_the_goal_that_failed_is_gone_again() -> None:
+    world = settled(POLICY)
+    began = world.now
+    world.browser.freeze()
+    world.do("host.set_url http://localhost:3001/other")
+    world.run(began + 1.0)
+    assert world.kernel.view.went_at is not None
+    world.run(began + a.Navigate.deadline_s)
+    world.browser.thaw()
+    world.run(began + 12.0)
+    assert [describe(action) for at, action in world.did if at >= began] == ["Navigate home", "Navigate home"]
+    assert world.kernel.judgement.verdict is Verdict.HEALTHY
+    assert world.kernel.view.went_at is not None and world.kernel.view.went_at > began + 5.0
+
+
+def test_a_change_settles_from_when_it_was_seen_and_is_read_after_30_s_at_most() -> None:
+    world = settled(POLICY)
+    began = world.now
+    world.tell(f.DeployTouched(0.4))
+    world.run(began + 2.0)
+    for _ in range(100):
+        world.tell(f.DeployTouched(0.0))
+        world.run(world.now + 0.5)
+    world.tell(f.DeployTouched(9.0))  # older than the settle time: read at once
+    reads = [round(at - began, 2) for at, action in world.asked if isinstance(action, a.ReadDeploy)]
+    assert reads == [-45.0, 0.6, 32.0, 52.0]
+
+
+def test_home_is_asked_once_just_before_a_guarded_step_and_not_while_it_is_taken() -> None:
+    world = settled(POLICY)
+    began = world.now
+    world.page.give_up_socket()
+    world.run(began + 20.3)
+    asked = [action for at, action in world.asked if isinstance(action, a.ProbeServer) and at >= began and action.probe is a.Probe.HOME]
+    rounds = [action for at, action in world.asked if isinstance(action, a.ProbeServer) and at >= began and action.probe is a.Probe.SOCKET]
+    assert len(asked) == len(rounds) + 1
+    assert describe(world.did[-1][1]) == "Reload"
+
+
+def test_a_guard_that_learns_nothing_asks_once_a_second() -> None:
+    world = settled(POLICY)
+    began = world.now
+    world.server.hide()
+    world.deploy.change()
+    world.run(began + 61.0)
+    asked = [at for at, action in world.asked if isinstance(action, a.ProbeServer) and at >= began]
+    assert 60 <= len(asked) <= 90
+    assert world.kernel.judgement.verdict is Verdict.STALE
 
 
 def test_the_table_is_in_the_order_of_the_verdicts() -> None:
