@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -95,18 +96,20 @@ class Victim:
 class Bare(Victim):
     """The control: Chromium alone, as a shell script would start it."""
 
-    def __init__(self, url: str, folder: Path) -> None:
-        """``folder``: where its profile is made."""
-        self.url, self.profile = url, folder / "bare-profile"
+    def __init__(self, url: str, folder: Path, **browser: Any) -> None:
+        """``folder``: where its profile is made; ``browser``: its profile, flags (and those it goes ``without``) and display."""
+        self.url, self.profile = url, Path(browser.get("profile", folder / "bare-profile"))
+        self._flags, self._display, self._without = browser.get("flags", ()), browser.get("display", {}), browser.get("without", ())
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
         """Start it."""
-        options = flags.arguments(str(self.profile), {}, ())
-        options = [option for option in options if option not in ("--remote-debugging-pipe", flags.START_PAGE)]
+        options = flags.arguments(str(self.profile), self._display, self._flags)
+        options = [option for option in options if option not in ("--remote-debugging-pipe", flags.START_PAGE, *self._without)]
         self._process = await asyncio.create_subprocess_exec(
-            "chromium", *options, self.url, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL, start_new_session=True
-        )
+            "chromium", *options, self.url, env={**os.environ, **self._display},
+            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -119,21 +122,23 @@ class Bare(Victim):
 class Kiosk(Victim):
     """A kioskd process as a user starts it, with its own configuration, state, profile and port."""
 
-    def __init__(self, url: str | None, folder: Path, **over: Any) -> None:
+    def __init__(self, url: str | None, folder: Path, environment: Mapping[str, str] | None = None, **over: Any) -> None:
         """``over``: sections of the configuration, laid over what a test needs (own folders and port, no display)."""
-        self.folder, self.profile, self.state = folder, folder / "profile", folder / "state"
+        self._environment = environment or {}
+        self.folder, self.state = folder, folder / "state"
         self.config_file, self.log_file = folder / "kioskd.yaml", folder / "kioskd.log"
         self.port = free_port()
         self.config = merged(
             {
                 **({"url": url} if url else {}),
-                "browser": {"profile": str(self.profile)},
+                "browser": {"profile": str(folder / "profile")},
                 "display": {"mode": "headless"},
                 "api": {"listen": f"127.0.0.1:{self.port}"},
                 "state": str(self.state),
             },
             over,
         )
+        self.profile = Path(self.config["browser"]["profile"])
         self.process: asyncio.subprocess.Process | None = None
 
     def configure(self, **over: Any) -> None:
@@ -159,7 +164,7 @@ class Kiosk(Victim):
         with self.log_file.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "kioskd", "run", "--config", str(self.config_file),
-                cwd=Path(kioskd.__file__).parents[1], stdout=log, stderr=log, env={**os.environ, **environment},
+                cwd=Path(kioskd.__file__).parents[1], stdout=log, stderr=log, env={**os.environ, **self._environment, **environment},
             )  # fmt: skip
 
     def strike(self, number: int) -> None:

@@ -4,6 +4,7 @@ Patience is shortened (``QUICK``), so that a story takes seconds; the relations 
 oracle's word only: the dashboard's server saw a nonce, sent after the fault, echoed from an animation frame of the newest version.
 """
 
+import asyncio
 import contextlib
 import json
 import time
@@ -29,6 +30,9 @@ INTERVAL, RELOAD_AFTER, RESTART_AFTER, HANG_AFTER, BLANK_AFTER, SETTLE = 1.0, 3.
 
 #: No bound of a start: a machine that is busy with other tests may take this long before anything is broken.
 START_S = 60.0
+
+#: Chromium reloads an error page of its own 1 s, 5 s and 30 s after it came: after so long it is not the one that helps the control.
+TRIED_AGAIN_S = 15.0
 
 #: What is wrong with a dashboard from the start.
 Trouble = Callable[[Dashboard], Awaitable[object]]
@@ -108,8 +112,10 @@ async def kept(
 
 
 @contextlib.asynccontextmanager
-async def bare(folder: Path, switches: dict[str, Any] | None = None, trouble: Trouble | None = None) -> AsyncIterator[Stage]:
-    """The control: the same dashboard before a Chromium that nobody keeps, with its page back."""
+async def bare(
+    folder: Path, switches: dict[str, Any] | None = None, trouble: Trouble | None = None, **browser: Any
+) -> AsyncIterator[Stage]:
+    """The control: the same dashboard before a Chromium that nobody keeps, with its page back. ``browser``: see ``Bare``."""
     folder = folder / "bare"
     folder.mkdir(parents=True)
     async with Dashboard(folder / "dist") as dashboard:
@@ -117,7 +123,7 @@ async def bare(folder: Path, switches: dict[str, Any] | None = None, trouble: Tr
             await dashboard.switch(**switches)
         if trouble:
             await trouble(dashboard)
-        async with Bare(dashboard.url, folder) as victim:
+        async with Bare(dashboard.url, folder, **browser) as victim:
             if not trouble:
                 await dashboard.back(START_S)
             yield Stage(dashboard, victim, None)
@@ -138,6 +144,13 @@ async def cold_start(folder: Path) -> float:
         started = time.monotonic()
         async with Bare(dashboard.url, folder):
             return await dashboard.back(START_S, after=started)
+
+
+async def until(holds: Callable[[], bool], within: float) -> None:
+    """Wait for what nothing tells of."""
+    async with asyncio.timeout(within):
+        while not holds():
+            await asyncio.sleep(0.05)
 
 
 async def comes_back(stage: Stage, within: float, break_it: Callable[[Stage], Awaitable[None]]) -> float:
