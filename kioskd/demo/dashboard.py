@@ -214,9 +214,10 @@ class Dashboard:
         """Requests of the present server's that no browser made."""
         return tuple(request for request in (await self.state())["requests"] if not request["browser"])
 
-    async def asked_for(self, path: str, within: float, after: float) -> float:
-        """Wait for a browser to ask the present server for a path; return the seconds since ``after``, a moment of ``time.monotonic()``."""
-        while time.monotonic() < after + within:
+    async def asked_for(self, path: str, within: float, after: float = 0.0) -> float:
+        """Wait until a browser has asked the present server for a path; return the seconds since ``after``, a monotonic moment."""
+        deadline = time.monotonic() + within
+        while time.monotonic() < deadline:
             for request in (await self.state())["requests"]:
                 if request["browser"] and request["path"] == path and request["at"] >= after:
                     return float(request["at"]) - after
