@@ -12,7 +12,7 @@ from kioskd.core.link import learnt
 from kioskd.core.orders import OVERDUE_S
 from kioskd.core.policy import Deploy, Policy, WebSocket, Word, origin, path
 from kioskd.core.verdict import TABLE, Verdict, judge
-from kioskd.core.view import CATCH_UP_S, Life, Question, View, expected_link, own_page, same_site, shown, strain
+from kioskd.core.view import CATCH_UP_S, Life, Question, View, expected_link, home_good, own_page, same_site, shown, strain
 from tests.core.fake_page import HOME, SOCKET
 from tests.core.fake_page import own_page as own
 from tests.core.world import World, describe, settled
@@ -387,14 +387,36 @@ def test_nothing_is_left_of_a_browser_that_is_gone() -> None:
     world.run(world.now + 10.0)
     assert world.kernel.view.browser.question is not None
     world.browser.vanish()
-    world.browser.kill()
     gone = world.now
+    world.do("host.ask pause 1")
+    world.browser.kill()
     browser = world.kernel.view.browser
-    assert (browser.memory, browser.question) == (None, None)
-    world.run(world.now + 0.1)
+    assert (browser.memory, browser.question, browser.pid, browser.since) == (None, None, None, gone)
+    world.run(gone + 1.1)
     browser = world.kernel.view.browser
     assert (browser.life, browser.pid, browser.reason) == (Life.NONE, None, "Cannot find a browser")
     assert gone < browser.since < world.now
+
+
+def test_a_load_that_waits_for_a_person_is_not_pending() -> None:
+    world = settled(POLICY)
+    generation = world.browser.generation
+    world.tell(f.NavigationStarted(generation, HOME))
+    assert world.kernel.judgement.verdict is Verdict.LOADING
+    world.tell(f.Prompted(generation, "sign in"))
+    assert world.kernel.judgement.why == "sign in"
+
+
+def test_a_baseline_makes_an_odd_answer_of_home_a_good_one() -> None:
+    world = World(POLICY)
+    world.boot(POLICY)
+    world.run(world.now + 5.0)
+    world.server.answer("403")
+    world.run(world.now + 60.0)
+    assert home_good(world.kernel.view, POLICY, world.kernel.view.server.home.at) if world.kernel.view.server.home else False
+    world.page.give_up_socket()
+    world.run(world.now + 30.0)
+    assert [describe(action) for _, action in world.did][-1] == "Reload"
 
 
 def test_a_pause_holds_since_it_was_asked_for() -> None:
