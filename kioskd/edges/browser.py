@@ -51,7 +51,7 @@ class Browser:
     async def start(self) -> Spawned:
         """End any predecessor, then start. Raise ``BrowserGone`` where that is impossible."""
         command = self._command()
-        await processes.end_tree(str(self.profile.path), self.profile.marker, self._last_pid, self._killed)
+        await self._end()
         try:
             self.profile.prepare()
         except EdgeUnavailable as error:
@@ -65,6 +65,10 @@ class Browser:
         if polite is not None and self._pid is not None:
             polite()
             await self.ended_within(_POLITE_S)
+        await self._end()
+
+    async def _end(self) -> None:
+        # Until its end has been taken notice of, too: else the next one's exit code would be waited for in its place, and the loop with it.
         await processes.end_tree(str(self.profile.path), self.profile.marker, self._last_pid, self._killed)
         if self._pid is not None:
             await self._ended.wait()
@@ -174,6 +178,7 @@ class Browser:
             code = None
         self._ended.set()
         self._on_exit(pid, _epitaph(code, last_words))
+
 
 def _inheritable() -> list[int]:
     """Return what whoever started kioskd left open for all of its descendants."""
