@@ -42,8 +42,11 @@ class Profile:
                 _make(self.path)
             except OSError as worse:
                 raise EdgeUnavailable(f"Cannot make a profile: {self.path}: {worse.strerror}") from worse
-        for name in _LOCKS:  # of a killed browser, or of another host: Chromium would show a dialog
-            (self.path / name).unlink(missing_ok=True)
+        try:
+            for name in _LOCKS:  # of a killed browser, or of another host: Chromium would show a dialog
+                (self.path / name).unlink(missing_ok=True)
+        except OSError as error:  # counts as a death of the browser, so that after some the profile is set aside
+            raise EdgeUnavailable(f"Cannot unlock the profile {self.path}: {error.strerror}") from error
         _say_it_ended_well(self.path / "Default" / "Preferences")
 
     def set_aside(self) -> None:
