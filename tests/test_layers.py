@@ -17,8 +17,8 @@ ROOMS = {"browser": {"profile", "processes"}, "page": {"cdp_pipe"}}
 #: Data, and nothing that has a clock, does I/O or knows the machine.
 DATA = {"collections.abc", "dataclasses", "enum", "functools", "math", "re", "typing", "urllib.parse"}
 WIRE = DATA | {
-    "base64", "binascii", "cattrs", "cattrs.errors", "cattrs.gen", "codecs", "contextlib", "datetime", "difflib", "hashlib", "html", "html.parser",
-    "ipaddress", "json", "warnings", "yaml",
+    "base64", "binascii", "cattrs", "cattrs.errors", "cattrs.gen", "codecs", "contextlib", "datetime", "difflib", "hashlib", "html",
+    "html.parser", "ipaddress", "json", "warnings", "yaml",
 }  # fmt: skip
 
 
