@@ -1,4 +1,7 @@
-"""Pages that are a load on everybody, and a host that has no time: kioskd stays small, and kills nothing."""
+"""Row 26 and bad input: pages that are a load on everybody, and a host that has no time. kioskd stays small, and kills nothing.
+
+There is no control: nothing is broken that somebody would have to bring back.
+"""
 
 import asyncio
 import contextlib
@@ -58,7 +61,6 @@ async def test_a_hostile_page_costs_kioskd_next_to_nothing(tmp_path: Path, what:
         pid = stage.victim.pid
         await stage.dashboard.do(**what)
         taken = await cost(stage)
-        print(taken)
         assert taken.share < CORE_SHARE and taken.growth < GROWTH, taken
         assert stage.victim.pid == pid
 
