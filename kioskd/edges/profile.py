@@ -44,8 +44,8 @@ class Profile:
                 raise EdgeUnavailable(f"Cannot make a profile: {self.path}: {worse.strerror}") from worse
         try:
             for name in _LOCKS:  # of a killed browser, or of another host: Chromium would show a dialog
-                (self.path / name).unlink(missing_ok=True)
-        except OSError as error:  # counts as a death of the browser, so that after some the profile is set aside
+                _remove(self.path / name)
+        except OSError as error:
             raise EdgeUnavailable(f"Cannot unlock the profile {self.path}: {error.strerror}") from error
         _say_it_ended_well(self.path / "Default" / "Preferences")
 
@@ -65,6 +65,13 @@ def _make(path: Path) -> None:
     probe = path / ".kioskd"  # a folder on a read-only file system looks writable
     probe.write_bytes(b"")
     probe.unlink()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():  # a repaired file system's doing; no browser starts over it
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _volatile() -> Path:
