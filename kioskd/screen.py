@@ -123,7 +123,8 @@ class Screen:
         try:
             product = await self._attach(now, spawned)
         except CdpClosed as error:
-            await self._browser.ended_within(0.3)  # the process' own end says more than its pipe's
+            if now.pipe is None or not now.pipe.spoilt:
+                await self._browser.ended_within(0.3)  # the process' own end says more than its pipe's
             self._give_up(str(error))
             raise BrowserGone(now.reason) from error
         except BaseException as error:
@@ -143,7 +144,9 @@ class Screen:
                 now.page.on_event(event)
 
         def closed(reason: str) -> None:
-            if now is self._now:
+            if now is self._now and now.pipe is not None and now.pipe.spoilt:
+                self._bury(reason)  # before the browser dies of it
+            elif now is self._now:
                 # The process' own end, with its exit code, is a moment behind its pipe's and explains more; a start waits for it itself.
                 asyncio.get_running_loop().call_later(0.05 if now.started else 1.0, self._bury_if, now, reason)
 

@@ -44,6 +44,7 @@ class CdpPipe:
         self._last_id = 0
         self._unsent = bytearray()
         self._closed: str | None = None
+        self.spoilt = False  # it was we who closed it, for what came through it
         self._reads, self._refilled = float(_BURST), self._loop.time()
         self._resting: asyncio.TimerHandle | None = None
         for fd in (read_fd, write_fd):
@@ -141,12 +142,17 @@ class CdpPipe:
                 except BlockingIOError:
                     break
                 if not data:
-                    raise CdpClosed("The browser closed its DevTools pipe")
+                    self.close("The browser closed its DevTools pipe")
+                    return
                 for frame in self._decoder.feed(data):
                     self._take(frame)
                 if self._closed is not None:
                     return
-        except (CdpClosed, OSError) as error:
+        except CdpClosed as error:
+            self.spoilt = True
+            self.close(str(error))
+            return
+        except OSError as error:
             self.close(str(error))
             return
         self._rest_if_flooded()
