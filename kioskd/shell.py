@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 
 Verb = Callable[[Any], Awaitable[None]]
 
+#: A load is no news; recovery that works is a warning; the way back is news.
+LEVELS = {Verdict.LOADING: logging.DEBUG, Verdict.HEALTHY: logging.INFO, Verdict.PAUSED: logging.INFO}
+
 #: Asked again and again while all is well: not worth a line.
 QUIET = (AskPage, AskBrowser, ProbeServer, ReadMemory)
 
@@ -111,8 +114,7 @@ class Shell:
         judgement, rung = self.kernel.judgement, self.kernel.ladder.rung
         if self._shown != (judgement.verdict, rung):
             self._shown = (judgement.verdict, rung)
-            quiet = judgement.verdict in (Verdict.HEALTHY, Verdict.LOADING, Verdict.PAUSED)
-            log.log(logging.INFO if quiet else logging.WARNING, "= %s (%s): %s", judgement.verdict.value, rung.name, judgement.why)
+            log.log(LEVELS.get(judgement.verdict, logging.WARNING), "= %s (%s): %s", judgement.verdict.value, rung.name, judgement.why)
         incident = self.kernel.ladder.incident
         if incident is not None and incident.last is not None and incident.acted_at == now:
             log.warning("> %s", incident.last[1].value)

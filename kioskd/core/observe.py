@@ -162,8 +162,10 @@ def browser_gone(view: View, reason: str, died: bool, now: float) -> View:
 
 def browser_starting(view: View, generation: int, now: float) -> View:
     """Return the view in which a start has been ordered."""
-    deaths = view.browser.deaths
-    browser = BrowserView(generation=generation, life=Life.STARTING, since=now, ordered_at=now, deaths=deaths, reason="starting")
+    last = view.browser
+    failed = last.life is Life.NONE and last.generation > 0 and not last.proved
+    reason = f"starting again: {last.reason}" if failed else "starting"  # what is wrong can be read while it is tried again
+    browser = BrowserView(generation, Life.STARTING, now, now, reason, deaths=last.deaths, set_aside=last.set_aside)
     return replace(view, browser=browser, page=PageView())
 
 
@@ -184,7 +186,7 @@ def _page(view: View, fact: Fact, now: float, policy: Policy) -> View:
         case f.NavigationEnded():
             # A load that ended without a document of its own left the old one: only the question can tell.
             proved = view.browser.proved or site(view, policy) is not Site.START
-            browser = replace(view.browser, proved=proved, deaths=0 if proved else view.browser.deaths)
+            browser = replace(view.browser, proved=True, deaths=0, set_aside=False) if proved else view.browser
             return replace(view, page=_loaded(page, now), browser=browser)
         case f.DocumentCommitted():
             return _committed(view, fact, now, policy)

@@ -85,11 +85,11 @@ def order(view: View, verdict: Verdict, remedy: Remedy, now: float) -> tuple[Vie
 
 def _start(view: View, now: float) -> tuple[View, Action]:
     start = StartBrowser(view.browser.generation + 1)
-    suspect = view.browser.deaths >= DEATHS
+    suspect = view.browser.deaths >= DEATHS and not view.browser.set_aside
     view = replace(browser_starting(view, start.generation, now), wish=None)
     if not suspect:
         return _busy(view, start, now)
-    view = replace(view, browser=replace(view.browser, deaths=0))
+    view = replace(view, browser=replace(view.browser, set_aside=True))
     return _busy(view, Steps((SetProfileAside(), start)), now)
 
 

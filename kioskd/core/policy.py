@@ -6,6 +6,7 @@ All durations are seconds.
 
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from typing import NewType
 from urllib.parse import SplitResult, urlsplit
 
@@ -100,6 +101,7 @@ class Policy:
     memory_limit: int | None = None  # bytes, for the browser tree; None: off
 
 
+@lru_cache(maxsize=64)
 def origin(url: str) -> str:
     """Return ``scheme://host[:port]`` of a URL, default ports left out; ``""`` where there is none."""
     parts = _split(url)

@@ -125,12 +125,21 @@ def _unreadable(view: View, now: float, policy: Policy) -> tuple[float, str] | N
         wanted = view.goal is not None and own_page(view.page.url) == view.goal.value
         return None if wanted else (view.page.moved_at, "the built-in page is not there")
     if where in (Site.START, Site.OWN):
-        why = "just started" if where is Site.START else "waiting for the server"
-        return view.page.moved_at, why
+        return view.page.moved_at, "just started" if where is Site.START else "waiting for the server" + _excuse(view)
     if view.page.unreadable_since is not None:
         status = view.page.report.status if view.page.report else None
         return view.page.unreadable_since, f"the server answered {status}" if status else "an error page"
     return None
+
+
+def _excuse(view: View) -> str:
+    """What the server said last, where that is why home is not shown."""
+    answer = view.server.home.answer if view.server.home else None
+    if answer is None or answer.status is None:
+        return f": {answer.error}" if answer and answer.error else ""
+    if answer.status == 401:
+        return ", which asks for a sign-in"
+    return "" if answer.status == 200 and answer.html and answer.at_home else f", which answered {answer.status}"
 
 
 def _too_big(view: View, now: float, policy: Policy) -> tuple[float, str] | None:

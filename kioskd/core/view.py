@@ -66,6 +66,7 @@ class BrowserView:
     answered_at: float = 0.0
     proved: bool = False  # a document of ours has loaded in it
     deaths: int = 0  # in a row, before the first document
+    set_aside: bool = False  # the profile was, and no document has loaded since: it is not to blame
     memory: int | None = None
     memory_at: float = 0.0
     memory_asked_at: float = 0.0

@@ -12,7 +12,21 @@ from kioskd.core.link import learnt
 from kioskd.core.orders import OVERDUE_S
 from kioskd.core.policy import Deploy, Policy, WebSocket, Word, origin, path
 from kioskd.core.verdict import TABLE, Verdict, judge
-from kioskd.core.view import CATCH_UP_S, Life, Question, View, expected_link, home_good, own_page, same_site, shown, strain
+from kioskd.core.view import (
+    CATCH_UP_S,
+    Heard,
+    Life,
+    PageView,
+    Question,
+    ServerView,
+    View,
+    expected_link,
+    home_good,
+    own_page,
+    same_site,
+    shown,
+    strain,
+)  # fmt: skip
 from tests.core.fake_page import HOME, SOCKET
 from tests.core.fake_page import own_page as own
 from tests.core.world import World, describe, settled
@@ -493,3 +507,43 @@ def test_the_table_is_in_the_order_of_the_verdicts() -> None:
 def test_every_remedy_is_ordered_by_some_story() -> None:
     """Kept by the scenarios; here only that the words are all different."""
     assert len({remedy.value for remedy in Remedy}) == len(Remedy)
+
+
+def test_a_profile_is_set_aside_once_and_again_only_after_a_document_has_loaded() -> None:
+    kernel, orders = started(), list[a.Action]()
+    while len(orders) < 20:
+        now = kernel.wake_at
+        orders += kernel.handle(f.Woke(now), now)[0]
+        if (start := kernel.view.busy) is not None:
+            orders += kernel.handle(f.BrowserGone(kernel.view.browser.generation, "exit code 127", pid=7), now)[0]
+            orders += kernel.handle(f.Failed(start, "exit code 127"), now)[0]
+    asides = sum(isinstance(each, a.Steps) and a.SetProfileAside() in each.actions for each in orders)
+    assert asides == 1, "a second one would replace the copy that holds the login"
+
+
+def test_a_start_that_is_tried_again_says_what_was_wrong_with_the_last() -> None:
+    kernel = started()
+    generation, now = kernel.view.browser.generation, kernel.wake_at - 0.1
+    kernel.handle(f.BrowserGone(generation, "there is no Chromium"), now)
+    kernel.handle(f.Failed(a.StartBrowser(generation), "there is no Chromium"), now)
+    while kernel.view.browser.generation == generation and now < 100.0:
+        now = kernel.wake_at
+        kernel.handle(f.Woke(now), now)
+    assert kernel.view.browser.generation == generation + 1
+    assert kernel.judgement.why == "starting again: there is no Chromium"
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (f.Answer(None, error="refused"), "waiting for the server: refused"),
+        (f.Answer(401), "waiting for the server, which asks for a sign-in"),
+        (f.Answer(502), "waiting for the server, which answered 502"),
+        (f.Answer(200, html=True, at_home=True), "waiting for the server"),
+    ],
+)
+def test_the_holding_page_says_why_it_stands_there(answer: f.Answer, why: str) -> None:
+    view = View(goal=a.Place.HOME, went_at=1.0, page=PageView(present=True, url=own("holding")))
+    view = replace(view, browser=replace(view.browser, life=Life.UP), server=ServerView(home=Heard(answer, 5.0)))
+    assert judge(view, 5.0, POLICY).why == why
+    assert judge(replace(view, server=ServerView()), 5.0, POLICY).why == "waiting for the server"

@@ -1,8 +1,9 @@
 """What kioskd says of itself, from a kernel that has lived a little."""
 
-from kioskd.core.actions import Place, Probe, StartBrowser
+from kioskd.core.actions import Navigate, Place, Probe, StartBrowser
 from kioskd.core.facts import (
     Answer,
+    BrowserAnswered,
     BrowserStarted,
     ConfigRead,
     ConfigRejected,
@@ -10,10 +11,12 @@ from kioskd.core.facts import (
     DeployRead,
     DocumentCommitted,
     Done,
+    Fact,
     NavigationEnded,
     PageAnswered,
     ServerAnswered,
     Version,
+    Woke,
 )  # fmt: skip
 from kioskd.core.kernel import Kernel
 from kioskd.core.policy import Deploy, Policy
@@ -25,18 +28,29 @@ SHOWN = "http://127.0.0.1:3001/board"
 WALL = 1_763_000_000.0
 
 
+def tell(kernel: Kernel, fact: Fact, now: float) -> None:
+    """Hand over a fact, with every turn of the loop that comes before it, and a browser that answers."""
+    while kernel.wake_at < now:
+        moment = kernel.wake_at
+        kernel.handle(Woke(moment), moment)
+        if question := kernel.view.browser.question:
+            kernel.handle(BrowserAnswered(1, question.number), moment)
+    kernel.handle(fact, now)
+
+
 def lived(until: float = 20.0) -> Kernel:
     kernel = Kernel()
-    kernel.handle(ConfigRead(Policy(url=HOME, deploy=Deploy(index="/srv/index.html"))), 0.0)
-    kernel.handle(DeployRead(Version(5, "sha256:aa")), 0.0)
-    kernel.handle(ServerAnswered(Probe.HOME, HOME, Answer(200, html=True, at_home=True)), 0.1)
-    kernel.handle(BrowserStarted(1, 77, "Chrome/156"), 1.0)
-    kernel.handle(Done(StartBrowser(1)), 1.0)
-    kernel.handle(DocumentCommitted(1, "D", HOME), 1.5)
-    kernel.handle(NavigationEnded(1), 1.6)
+    tell(kernel, ConfigRead(Policy(url=HOME, deploy=Deploy(index="/srv/index.html"))), 0.0)
+    tell(kernel, DeployRead(Version(5, "sha256:aa")), 0.0)
+    tell(kernel, ServerAnswered(Probe.HOME, HOME, Answer(200, html=True, at_home=True)), 0.1)
+    tell(kernel, BrowserStarted(1, 77, "Chrome/156"), 1.0)
+    tell(kernel, Done(StartBrowser(1)), 1.0)
+    tell(kernel, DocumentCommitted(1, "D", HOME), 1.5)
+    tell(kernel, Done(Navigate(1, Place.HOME)), 1.5)
+    tell(kernel, NavigationEnded(1), 1.6)
     for moment in (2.0, until):
         sockets = (Connection("ws://127.0.0.1:3001/ws", moment - 1.5, None, messages=3),)
-        kernel.handle(PageAnswered(1, kernel.view.questions, HOME, ready=True, status=200, visible=True, connections=sockets), moment)
+        tell(kernel, PageAnswered(1, kernel.view.questions, HOME, ready=True, status=200, visible=True, connections=sockets), moment)
     return kernel
 
 
@@ -66,7 +80,7 @@ def test_before_anything_is_known() -> None:
 
 def test_what_kioskd_lacks_and_what_is_wrong_with_its_file_are_said() -> None:
     kernel = lived()
-    kernel.handle(ConfigRejected(("/etc/kioskd.yaml:1: url: has no scheme",)), 21.0)
+    tell(kernel, ConfigRejected(("/etc/kioskd.yaml:1: url: has no scheme",)), 21.0)
     known = status(kernel, Clocks(21.0, WALL), {"api": "port in use", "inotify": None})
     assert known["problems"] == {"api": "port in use"}
     assert known["configuration"] == {"mistakes": ["/etc/kioskd.yaml:1: url: has no scheme"]}
@@ -81,9 +95,9 @@ def test_the_line_reads_like_an_answer_and_names_no_secret() -> None:
 def test_a_cut_connection_names_the_next_step_and_its_time() -> None:
     kernel = lived()
     dead = (Connection("ws://127.0.0.1:3001/ws", None, 1.0, messages=3),)
-    kernel.handle(PageAnswered(1, kernel.view.questions, HOME, ready=True, status=200, visible=True, connections=dead), 24.0)
-    kernel.handle(ServerAnswered(Probe.HOME, HOME, Answer(200, html=True, at_home=True)), 24.1)
-    kernel.handle(ServerAnswered(Probe.SOCKET, "ws://127.0.0.1:3001/ws", Answer(101)), 24.1)
+    tell(kernel, PageAnswered(1, kernel.view.questions, HOME, ready=True, status=200, visible=True, connections=dead), 24.0)
+    tell(kernel, ServerAnswered(Probe.HOME, HOME, Answer(200, html=True, at_home=True)), 24.1)
+    tell(kernel, ServerAnswered(Probe.SOCKET, "ws://127.0.0.1:3001/ws", Answer(101)), 24.1)
     known = status(kernel, Clocks(25.0, WALL), {})
     assert known["verdict"] == "STUCK" and known["rung"] == "SUSPECT"
     assert known["next"] == {"action": "reload the page", "at": Clocks(25.0, WALL).text(43.0), "asks_server_first": True}
@@ -92,5 +106,5 @@ def test_a_cut_connection_names_the_next_step_and_its_time() -> None:
 
 def test_a_page_of_our_own_is_named_without_its_content() -> None:
     kernel = lived()
-    kernel.handle(DocumentCommitted(1, "E", data_url(Place.HOLDING, "<p>")), 30.0)
+    tell(kernel, DocumentCommitted(1, "E", data_url(Place.HOLDING, "<p>")), 30.0)
     assert status(kernel, Clocks(30.0, WALL), {})["page"]["url"] == "data:text/html;charset=utf-8;kioskd=holding"
