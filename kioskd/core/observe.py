@@ -163,8 +163,8 @@ def browser_gone(view: View, reason: str, died: bool, now: float) -> View:
 def browser_starting(view: View, generation: int, now: float) -> View:
     """Return the view in which a start has been ordered."""
     last = view.browser
-    failed = last.life is Life.NONE and last.generation > 0 and not last.proved
-    reason = f"starting again: {last.reason}" if failed else "starting"  # what is wrong can be read while it is tried again
+    again = last.life is Life.NONE and last.generation > 0
+    reason = f"starting again: {last.reason}" if again else "starting"  # what is wrong can be read while it is tried again
     browser = BrowserView(generation, Life.STARTING, now, now, reason, deaths=last.deaths, set_aside=last.set_aside)
     return replace(view, browser=browser, page=PageView())
 
@@ -218,7 +218,7 @@ def _loaded(page: PageView, now: float) -> PageView:
 def _committed(view: View, fact: f.DocumentCommitted, now: float, policy: Policy) -> View:
     before = site(view, policy)
     page = PageView(
-        present=True, document=fact.document, url=fact.url, error=fact.error, committed_at=now, ask_now=True,
+        present=True, document=fact.document, url=fact.url, error=fact.error, committed_at=now, ask_now=True, asked_before=view.questions,
         prompt=view.page.prompt, moved_at=view.page.moved_at, began=view.page.began,
         unreadable_since=_since(view.page.unreadable_since, fact.error, now),
         text_since=view.page.text_since, lifeless_since=view.page.lifeless_since,  # only a report ends these
@@ -231,6 +231,8 @@ def _committed(view: View, fact: f.DocumentCommitted, now: float, policy: Policy
 
 def _answered(view: View, fact: f.PageAnswered, now: float, policy: Policy) -> View:
     page = view.page
+    if fact.question <= page.asked_before:  # the last word of the document before
+        return view
     failed = page.error or fact.url.startswith("chrome-error:") or (fact.status is not None and fact.status >= 500)
     page = replace(
         page, question=None, report=fact, reported_at=now, url=page.url if failed else fact.url,

@@ -85,6 +85,7 @@ class PageView:
     url: str = ""
     error: bool = False
     committed_at: float = 0.0
+    asked_before: int = 0  # questions up to this number were asked of the document before
     question: Question | None = None
     report: PageAnswered | None = None
     reported_at: float | None = None

@@ -97,7 +97,8 @@ def report(*connections: f.Connection) -> f.PageAnswered:
 
 
 def hear(world: World, *connections: f.Connection) -> None:
-    world.tell(replace(report(*connections), generation=world.browser.generation))
+    number = world.kernel.view.questions + 1
+    world.tell(replace(report(*connections), generation=world.browser.generation, question=number))
 
 
 def test_the_expected_connection() -> None:
@@ -547,3 +548,15 @@ def test_the_holding_page_says_why_it_stands_there(answer: f.Answer, why: str) -
     view = replace(view, browser=replace(view.browser, life=Life.UP), server=ServerView(home=Heard(answer, 5.0)))
     assert judge(view, 5.0, POLICY).why == why
     assert judge(replace(view, server=ServerView()), 5.0, POLICY).why == "waiting for the server"
+
+
+def test_the_last_word_of_the_document_before_says_nothing_about_this_one() -> None:
+    kernel, start = started(), own("start")
+    kernel.handle(f.ServerAnswered(a.Probe.HOME, HOME, f.Answer(200, True, True)), 0.1)
+    kernel.handle(f.BrowserStarted(1, 7, "Chrome/156"), 0.4)
+    kernel.handle(f.Done(a.StartBrowser(1)), 0.4)
+    kernel.handle(f.Done(a.Navigate(1, a.Place.HOME)), 0.41)
+    question = kernel.view.questions
+    kernel.handle(f.DocumentCommitted(1, "D", HOME), 0.5)
+    kernel.handle(f.PageAnswered(1, question, start, ready=True, status=None, visible=False), 0.6)
+    assert (kernel.judgement.verdict, kernel.view.page.url) == (Verdict.HEALTHY, HOME)
