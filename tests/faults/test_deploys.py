@@ -78,6 +78,7 @@ async def test_half_a_deploy_is_waited_for(tmp_path: Path, half: How, reason: st
         await shown_once(stage, moment, document, 1)
 
 
+@pytest.mark.alone
 @asynctest
 async def test_a_torn_index_is_never_shown(tmp_path: Path) -> None:
     async with kept(tmp_path, deploy=True) as stage:

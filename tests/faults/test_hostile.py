@@ -77,6 +77,7 @@ async def starved(processes: int) -> AsyncIterator[None]:
             await each.wait()
 
 
+@pytest.mark.alone
 @asynctest
 async def test_on_a_starved_host_nothing_is_killed(tmp_path: Path) -> None:
     async with kept(tmp_path) as stage:

@@ -50,6 +50,7 @@ async def network_service_killed(stage: Stage) -> None:
 # --- row 1
 
 
+@pytest.mark.alone
 @asynctest
 async def test_a_killed_browser_is_back(tmp_path: Path) -> None:
     cold = await cold_start(tmp_path)
@@ -57,6 +58,7 @@ async def test_a_killed_browser_is_back(tmp_path: Path) -> None:
         await comes_back(stage, cold + 1, killed)
 
 
+@pytest.mark.alone
 @asynctest
 async def test_a_browser_killed_ten_times_in_a_row_is_back_each_time(tmp_path: Path) -> None:
     cold = await cold_start(tmp_path)
@@ -166,6 +168,7 @@ async def pipe_closed(stage: Stage) -> None:
         relay.kill()
 
 
+@pytest.mark.alone
 @asynctest
 async def test_a_browser_whose_pipe_closes_while_it_lives_is_replaced(tmp_path: Path) -> None:
     cold, command = await cold_start(tmp_path), tmp_path / "relayed"

@@ -53,6 +53,7 @@ async def starting(folder: Path, browser: Path, **health: float) -> AsyncIterato
     ],
     ids=["missing", "not-executable", "exits", "library-missing", "rubbish", "endless-rubbish", "wrong-answers"],
 )
+@pytest.mark.alone
 @asynctest
 async def test_a_browser_that_does_not_start_is_named_and_tried_for_ever(tmp_path: Path, script: str | None, mode: int, why: str) -> None:
     browser = tmp_path / "browser" if script is None else command(tmp_path, script, mode)
@@ -92,6 +93,7 @@ async def test_a_browser_that_never_answers_is_given_up_and_tried_again(tmp_path
             await stage.dashboard.back(FIRST_ANSWER_S + INTERVAL + cold + 1, after=moment)
 
 
+@pytest.mark.alone
 @asynctest
 async def test_an_upgrade_under_the_browser_touches_nothing_and_the_next_start_uses_it(tmp_path: Path) -> None:
     browser = command(tmp_path, WORKS)
