@@ -6,6 +6,7 @@ Pure: moments of the monotonic clock become wall-clock text by the two clocks th
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import floor
 from typing import Any
 
 from kioskd.core.facts import Version
@@ -25,7 +26,7 @@ class Clocks:
         """Return a monotonic moment as ISO 8601 in UTC."""
         if moment is None:
             return None
-        return datetime.fromtimestamp(round(self.wall - (self.monotonic - moment)), UTC).isoformat().replace("+00:00", "Z")
+        return datetime.fromtimestamp(floor(self.wall - (self.monotonic - moment)), UTC).isoformat().replace("+00:00", "Z")
 
 
 def status(kernel: Kernel, clocks: Clocks, problems: Mapping[str, str | None]) -> dict[str, Any]:

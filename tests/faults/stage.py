@@ -28,6 +28,9 @@ QUICK: dict[str, Any] = {
 #: The same times, for the bounds: seconds.
 INTERVAL, RELOAD_AFTER, RESTART_AFTER, HANG_AFTER, BLANK_AFTER, SETTLE = 1.0, 3.0, 8.0, 3.0, 3.0, 1.0
 
+#: A small wall: painting a large one is a quarter of what a start costs, and many tests run at a time.
+SMALL = ("--screen-info={640x360}",)
+
 #: No bound of a start: a machine that is busy with other tests may take this long before anything is broken.
 START_S = 60.0
 
@@ -93,7 +96,7 @@ async def kept(
     async with Dashboard(folder / "dist") as dashboard:
         if switches:
             await dashboard.switch(**switches)
-        settings = merged({"health": QUICK} if quick else {}, over)
+        settings = merged({"browser": {"flags": list(SMALL)}, **({"health": QUICK} if quick else {})}, over)
         if deploy:
             settings = merged({"deploy": {"index": str(dashboard.index if deploy is True else deploy)}}, settings)
         kiosk = Kiosk(dashboard.url, folder, **settings)
@@ -123,7 +126,7 @@ async def bare(
             await dashboard.switch(**switches)
         if trouble:
             await trouble(dashboard)
-        async with Bare(dashboard.url, folder, **browser) as victim:
+        async with Bare(dashboard.url, folder, **{"flags": SMALL, **browser}) as victim:
             if not trouble:
                 await dashboard.back(START_S)
             yield Stage(dashboard, victim, None)
@@ -142,7 +145,7 @@ async def cold_start(folder: Path) -> float:
     folder.mkdir(parents=True)
     async with Dashboard(folder / "dist") as dashboard:
         started = time.monotonic()
-        async with Bare(dashboard.url, folder):
+        async with Bare(dashboard.url, folder, flags=SMALL):
             return await dashboard.back(START_S, after=started)
 
 
