@@ -87,8 +87,10 @@ def _silence(view: View, group: Connection | None, policy: Policy) -> tuple[View
 def _judge(link: Link, group: Connection | None, expected: str | None, limit: float | None, committed_at: float, now: float) -> Link:
     if group is None:  # the document holds none: since its beginning, or since the frame or worker that held it has gone
         return link if link.asleep else _dead(link, expected, committed_at if link.open_since is None else now, committed_at, now)
-    if expected is None or (group.closed_by_page and group.open_for is None):
-        return Link(url=group.url, asleep=group.closed_by_page and group.open_for is None)
+    if group.open_for is None and (expected is None or group.closed_by_page):
+        return Link(url=group.url, asleep=group.closed_by_page)
+    if expected is None and group.open_for is not None:
+        return Link(url=group.url, open_since=now - group.open_for)
     if group.open_for is None:
         return _dead(link, group.url, now - (group.dead_for or 0.0), committed_at, now)
     if limit is not None and group.silent_for >= limit:

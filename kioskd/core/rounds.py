@@ -61,6 +61,9 @@ def ask_page(view: View, now: float, policy: Policy) -> Round:
         return view, [], []
     actions: list[Action] = []
     due = view.page_asked_at + (SOON_S if page.ask_now else pace(policy))
+    unlearnt = view.link.open_since if expected_link(view, policy) is None else None
+    if unlearnt is not None and view.page_asked_at < (proof := unlearnt + PROVEN_S):  # it is learnt the moment that it can be
+        due = min(due, max(proof, view.page_asked_at + SOON_S))
     number = view.questions
     askable = page.present and page.question is None and page.crashed_at is None
     if askable and now >= due:

@@ -169,7 +169,9 @@ async def _tour(dashboard: Dashboard, kiosk: Kiosk) -> int:
 
 async def _stop(number: int, fault: Fault, dashboard: Dashboard, kiosk: Kiosk) -> float | None:
     print(f"\n{BOLD}{number}. {fault.broken}{PLAIN}", flush=True)
-    await kiosk.shows(60, verdict="HEALTHY", rung="CALM")  # the last fault's incident is over
+    # The last fault's incident is over, and the page's connection known: it is expected once it has been open for 10 s.
+    open_now = {"page__connection__expected": bool, "page__connection__open_since": bool, "page__connection__dead_since": None}
+    await kiosk.shows(60, verdict="HEALTHY", rung="CALM", **open_now)
     said = len(kiosk.log().splitlines())
     document = await dashboard.document()
     moment = await fault.break_it(dashboard, kiosk)

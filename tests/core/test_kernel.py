@@ -560,3 +560,14 @@ def test_the_last_word_of_the_document_before_says_nothing_about_this_one() -> N
     kernel.handle(f.DocumentCommitted(1, "D", HOME), 0.5)
     kernel.handle(f.PageAnswered(1, question, start, ready=True, status=None, visible=False), 0.6)
     assert (kernel.judgement.verdict, kernel.view.page.url) == (Verdict.HEALTHY, HOME)
+
+
+def test_the_page_is_asked_at_the_very_moment_its_connection_has_been_open_for_ten_seconds() -> None:
+    world = World(POLICY)
+    world.boot(POLICY)
+    while world.kernel.view.link.open_since is None:
+        world.run(world.now + 0.1)
+    opened = world.kernel.view.link.open_since
+    assert expected_link(world.kernel.view, POLICY) is None
+    world.run(opened + 10.1)
+    assert expected_link(world.kernel.view, POLICY) == SOCKET
