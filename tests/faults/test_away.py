@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.aio import asynctest
-from tests.faults.stage import INTERVAL, RESTART_AFTER, Stage, bare, comes_back, kept, stays_away
+from tests.faults.stage import INTERVAL, RESTART_AFTER, START_S, Stage, bare, comes_back, kept, stays_away
 
 pytestmark = pytest.mark.chromium
 
@@ -77,8 +77,12 @@ async def test_a_page_that_closes_itself_is_opened_again(tmp_path: Path) -> None
 
 @asynctest
 async def test_where_chromium_refuses_to_close_the_page_nothing_changes(tmp_path: Path) -> None:
-    # It does so once a page has a history, and kioskd's start page is one.
+    # It does so once a page has a history. (kioskd's start page is none where home came before it had loaded.)
     async with kept(tmp_path) as stage:
+        await stage.proven()
+        first = await stage.dashboard.document()
+        await stage.dashboard.do("navigate_away", url=stage.dashboard.url + "?a-second-entry")
+        await stage.dashboard.back(START_S, other_than=first)
         document, pid, loads = await stage.dashboard.document(), stage.victim.pid, len(await stage.dashboard.loads())
         await closes_itself(stage)
         await stage.stays(HOME_S, document)
