@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from kioskd.core.diagram import drawn, ladder, verdicts
-from kioskd.core.ladder import STEPS, Rung
+from kioskd.core.steps import STEPS, Rung
 from kioskd.core.verdict import TABLE
 
 DESIGN = Path(__file__).parent.parent / "docs" / "design.md"

@@ -5,8 +5,8 @@
 
 import re
 
-from kioskd.core.ladder import LAST_RESORT, LAST_RESORT_HUNG, REBOOT, RESTARTS, STEPS, Rung, Step
 from kioskd.core.policy import Policy
+from kioskd.core.steps import LAST_RESORT, LAST_RESORT_HUNG, REBOOT, RESTARTS, STEPS, Rung, Step
 from kioskd.core.verdict import TABLE, Verdict
 
 _DEFAULTS = Policy()

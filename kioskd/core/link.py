@@ -21,6 +21,9 @@ TALKATIVE_MESSAGES = 20
 AUTO_SILENCE_S = 90.0
 AUTO_SILENCE_GAPS = 5.0
 
+#: Connections whose longest gap is kept, the last ones looked at: a URL may carry a session.
+KNOWN_GAPS = 16
+
 #: What a document has to open its connection in, before it is said to have none. Its patience counts from its beginning all the same.
 CONNECT_S = 2.0
 
@@ -76,12 +79,12 @@ def _silence(view: View, group: Connection | None, policy: Policy) -> tuple[View
         return view, None
     if not isinstance(silence, Word):
         return view, silence
-    gaps = dict(view.gaps)
-    gaps[group.url] = max(gaps.get(group.url, 0.0), group.longest_gap)
-    view = replace(view, gaps=tuple(sorted(gaps.items())[-16:]))
+    longest = max(dict(view.gaps).get(group.url, 0.0), group.longest_gap)
+    others = (item for item in view.gaps if item[0] != group.url)
+    view = replace(view, gaps=(*others, (group.url, longest))[-KNOWN_GAPS:])
     if group.messages < TALKATIVE_MESSAGES:
         return view, None
-    return view, max(AUTO_SILENCE_S, AUTO_SILENCE_GAPS * gaps[group.url])
+    return view, max(AUTO_SILENCE_S, AUTO_SILENCE_GAPS * longest)
 
 
 def _judge(link: Link, group: Connection | None, expected: str | None, limit: float | None, committed_at: float, now: float) -> Link:

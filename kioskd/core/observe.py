@@ -1,6 +1,7 @@
 """How a fact changes what is known: ``observe(view, fact, now, policy) -> View``, and nothing else.
 
-The only place that writes the view from facts. A fact about a browser that is no longer the present one changes nothing.
+The only writer of the view from facts, with ``page.py`` and ``link.py`` for its two largest parts. A fact about a browser that is no
+longer the present one changes nothing.
 """
 
 from dataclasses import replace
@@ -21,7 +22,7 @@ from kioskd.core.actions import (
     StopLoading,
 )  # fmt: skip
 from kioskd.core.facts import Fact
-from kioskd.core.link import follow
+from kioskd.core.page import loaded, page_changed
 from kioskd.core.policy import Policy
 from kioskd.core.view import (
     STARVED_S,
@@ -33,11 +34,9 @@ from kioskd.core.view import (
     PageView,
     Question,
     ServerView,
-    Site,
     View,
     expected_link,
     server_up,
-    site,
     well_since,
 )  # fmt: skip
 
@@ -78,7 +77,7 @@ def observe(view: View, fact: Fact, now: float, policy: Policy) -> View:
         case f.Done() | f.Failed():
             return _outcome(view, fact, now)
         case _ if view.browser.life is Life.UP:
-            return _page(view, fact, now, policy)
+            return page_changed(view, fact, now, policy)
         case _:
             return view
 
@@ -169,92 +168,6 @@ def browser_starting(view: View, generation: int, now: float) -> View:
     return replace(view, browser=browser, page=PageView())
 
 
-# --- the page -----------------------------------------------------------------------------------
-
-
-def _page(view: View, fact: Fact, now: float, policy: Policy) -> View:
-    page = view.page
-    match fact:
-        case f.PageGone():
-            return replace(view, page=PageView(present=False, gone_at=now))
-        case f.PageOpened():
-            return replace(view, page=PageView(present=True, committed_at=now, moved_at=now))
-        case f.RendererGone():
-            return replace(view, page=replace(page, crashed_at=now, question=None, navigating_since=None))
-        case f.NavigationStarted():
-            return replace(view, page=replace(loading(view, now), crashed_at=None, prompt=None))
-        case f.NavigationEnded():
-            # A load that ended without a document of its own left the old one: only the question can tell.
-            proved = view.browser.proved or site(view, policy) is not Site.START
-            browser = replace(view.browser, proved=True, deaths=0, set_aside=False) if proved else view.browser
-            return replace(view, page=_loaded(page, now), browser=browser)
-        case f.DocumentCommitted():
-            return _committed(view, fact, now, policy)
-        case f.Prompted():
-            # The load waits for a person, for ever: it is no longer pending.
-            return replace(view, page=replace(page, prompt=fact.what, moved_at=now, navigating_since=None))
-        case f.PageAnswered():
-            return _answered(view, fact, now, policy)
-        case f.DocumentRead() if fact.document == page.document:
-            return replace(view, page=replace(page, digest=fact.digest))
-        case _:
-            return view  # dialogs and pop-ups are answered, not remembered
-
-
-def loading(view: View, now: float) -> PageView:
-    """Return the page with a navigation begun (ordered by us, or seen)."""
-    since = now if view.page.navigating_since is None else view.page.navigating_since
-    return replace(view.page, navigating_since=since, began=view.deploy.disk)
-
-
-def _loaded(page: PageView, now: float) -> PageView:
-    """A page that waits for its server answers nothing: that time does not count against it."""
-    question = page.question
-    if page.navigating_since is not None and question is not None:
-        question = replace(question, asked_at=now)
-    return replace(page, navigating_since=None, question=question, ask_now=True)
-
-
-def _committed(view: View, fact: f.DocumentCommitted, now: float, policy: Policy) -> View:
-    before = site(view, policy)
-    page = PageView(
-        present=True, document=fact.document, url=fact.url, error=fact.error, committed_at=now, ask_now=True, asked_before=view.questions,
-        prompt=view.page.prompt, moved_at=view.page.moved_at, began=view.page.began,
-        unreadable_since=_since(view.page.unreadable_since, fact.error, now),
-        text_since=view.page.text_since, lifeless_since=view.page.lifeless_since,  # only a report ends these
-    )  # fmt: skip
-    view = replace(view, page=page)
-    if site(view, policy) is not before:
-        view = replace(view, page=replace(page, moved_at=now))
-    return replace(view, link=replace(view.link, open_since=None, asleep=False, silent=False))
-
-
-def _answered(view: View, fact: f.PageAnswered, now: float, policy: Policy) -> View:
-    page = view.page
-    if fact.question <= page.asked_before:  # the last word of the document before
-        return view
-    failed = page.error or fact.url.startswith("chrome-error:") or (fact.status is not None and fact.status >= 500)
-    page = replace(
-        page, question=None, report=fact, reported_at=now, url=page.url if failed else fact.url,
-        unreadable_since=_since(page.unreadable_since, failed, now),
-        blank_since=_since(page.blank_since, fact.ready and not fact.visible, now),
-        text_since=_since(page.text_since, fact.stuck_text, now),
-        lifeless_since=_since(page.lifeless_since, fact.alive is False, now),
-    )  # fmt: skip
-    before = site(view, policy)
-    view = replace(view, page=page)
-    if site(view, policy) is not before:
-        view = replace(view, page=replace(page, moved_at=now))
-    return follow(view, fact, now, policy)
-
-
-def _since(before: float | None, holds: bool, now: float) -> float | None:
-    """Since when something holds: the beginning of a stretch stays."""
-    if not holds:
-        return None
-    return now if before is None else before
-
-
 # --- the server and the deploy ------------------------------------------------------------------
 
 
@@ -326,7 +239,7 @@ def _outcome(view: View, fact: f.Done | f.Failed, now: float) -> View:
 def _done(view: View, action: Action, now: float) -> View:
     match action:
         case StopLoading():
-            return replace(view, page=_loaded(view.page, now))
+            return replace(view, page=loaded(view.page, now))
         case Reload(fresh=True) if view.page.began is not None and not view.page.began.missing:
             return replace(view, tried=replace(view.tried, stale=view.page.began.version))
         case _:

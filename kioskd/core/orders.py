@@ -23,9 +23,11 @@ from kioskd.core.actions import (
     StopLoading,
 )  # fmt: skip
 from kioskd.core.facts import Command
-from kioskd.core.ladder import Plan, Remedy
-from kioskd.core.observe import browser_starting, loading
+from kioskd.core.ladder import Plan
+from kioskd.core.observe import browser_starting
+from kioskd.core.page import loading
 from kioskd.core.policy import Policy
+from kioskd.core.steps import Remedy
 from kioskd.core.verdict import Verdict
 from kioskd.core.view import View, home_good, shown
 

@@ -1,7 +1,7 @@
 """What is known now, each item with the time of its evidence.
 
-Nothing here decides. ``observe.py`` is the only writer, ``verdict.py`` and ``ladder.py`` are the readers. All times are the
-kernel's monotonic seconds; ``None`` means *not so*, or *not known*.
+Nothing here decides. ``observe.py`` is the only writer (with ``page.py`` and ``link.py``), ``verdict.py`` and ``ladder.py`` are
+the readers. All times are the kernel's monotonic seconds; ``None`` means *not so*, or *not known*.
 """
 
 import re

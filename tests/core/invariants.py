@@ -6,7 +6,8 @@ from math import isfinite
 from kioskd.core import actions as a
 from kioskd.core import facts as f
 from kioskd.core.kernel import LONGEST_SLEEP_S, Kernel
-from kioskd.core.ladder import STEPS, Incident, Rung
+from kioskd.core.ladder import Incident
+from kioskd.core.steps import STEPS, Rung
 from kioskd.core.verdict import Verdict
 from kioskd.core.view import Life
 

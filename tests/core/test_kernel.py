@@ -7,10 +7,9 @@ import pytest
 from kioskd.core import actions as a
 from kioskd.core import facts as f
 from kioskd.core.kernel import LATE_S, LONGEST_SLEEP_S, Kernel
-from kioskd.core.ladder import Remedy
-from kioskd.core.link import learnt
 from kioskd.core.orders import OVERDUE_S
-from kioskd.core.policy import Deploy, Policy, WebSocket, Word, origin, path
+from kioskd.core.policy import Deploy, Policy, WebSocket, Word
+from kioskd.core.steps import Remedy
 from kioskd.core.verdict import TABLE, Verdict, judge
 from kioskd.core.view import (
     CATCH_UP_S,
@@ -22,8 +21,6 @@ from kioskd.core.view import (
     View,
     expected_link,
     home_good,
-    own_page,
-    same_site,
     shown,
     strain,
 )  # fmt: skip
@@ -36,192 +33,6 @@ POLICY = Policy(url=HOME, deploy=Deploy(index="/srv/dist/index.html"))
 
 def with_websocket(**keys: object) -> Policy:
     return replace(POLICY, health=replace(POLICY.health, websocket=WebSocket(**keys)))  # type: ignore[arg-type]
-
-
-# --- URLs -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        ("http://host/path?q", "http://host"),
-        ("http://host:80/", "http://host"),
-        ("https://host:443/", "https://host"),
-        ("ws://host:80/", "ws://host"),
-        ("wss://host:443", "wss://host"),
-        ("https://host:80/", "https://host:80"),
-        ("http://Host:3001/", "http://host:3001"),
-        ("http://[::1]:3001/", "http://[::1]:3001"),
-        ("http://[", ""),
-        ("http://host:99999/", ""),
-        ("about:blank", ""),
-        ("", ""),
-    ],
-)
-def test_origin(url: str, expected: str) -> None:
-    assert origin(url) == expected
-
-
-def test_path_leaves_out_query_and_fragment() -> None:
-    assert path("http://host/a?b#c") == path("http://host/a#c?b") == "http://host/a"
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        ("ws://host:1/", "http://host:2/", True),
-        ("ws://live.example.org/", "http://www.example.org/", True),
-        ("ws://example.org/", "http://www.example.org/", True),
-        ("ws://example.com/", "http://example.org/", False),
-        ("ws://10.0.0.1/", "http://10.1.0.1/", False),
-        ("ws://[::1]/", "http://[::2]/", False),
-        ("ws://one/", "http://other/", False),
-        ("nonsense", "nonsense", False),
-    ],
-)
-def test_same_site(one: str, other: str, same: bool) -> None:
-    assert same_site(one, other) is same
-
-
-def test_own_pages_name_themselves() -> None:
-    assert own_page(own("holding")) == "holding"
-    assert own_page("data:text/html,kioskd=holding;") is None
-    assert own_page(HOME) is None
-
-
-# --- the connection -------------------------------------------------------------------------------
-
-
-def report(*connections: f.Connection) -> f.PageAnswered:
-    return f.PageAnswered(1, 1, HOME, True, 200, True, connections=connections)
-
-
-def hear(world: World, *connections: f.Connection) -> None:
-    number = world.kernel.view.questions + 1
-    world.tell(replace(report(*connections), generation=world.browser.generation, question=number))
-
-
-def test_the_expected_connection() -> None:
-    view = View(expected=((HOME, SOCKET),))
-    assert expected_link(view, POLICY) == SOCKET
-    assert expected_link(view, with_websocket(url=Word.OFF)) is None
-    assert expected_link(view, with_websocket(url="ws://localhost:3001/x?y")) == "ws://localhost:3001/x"
-    assert expected_link(view, Policy()) is None
-    assert expected_link(view, replace(POLICY, url=HOME + "other")) is None
-
-
-def test_a_connection_is_learnt_when_it_has_been_open_for_ten_seconds() -> None:
-    view = settled(POLICY, expected=False).kernel.view
-    view = replace(view, expected=())
-    young, old = f.Connection(SOCKET, 9.9, None), f.Connection(SOCKET, 10.0, None)
-    assert learnt(view, report(young), POLICY) is None
-    assert learnt(view, report(old), POLICY) == SOCKET
-    assert learnt(view, report(old), with_websocket(url=Word.OFF)) is None
-    assert learnt(view, report(old), with_websocket(url=SOCKET)) is None
-    assert learnt(replace(view, page=replace(view.page, url="http://elsewhere/")), report(old), POLICY) is None
-    assert learnt(view, report(replace(old, url="ws://elsewhere.example/")), POLICY) is None
-
-
-def test_of_several_connections_the_talkative_one_is_learnt_and_kept_until_another_talks_twice_as_much() -> None:
-    view = replace(settled(POLICY, expected=False).kernel.view, expected=())
-    dev, live = f.Connection("ws://localhost:3001/dev", 99.0, None, messages=1), f.Connection(SOCKET, 20.0, None, messages=50)
-    assert learnt(view, report(dev, live), POLICY) == SOCKET
-    known = replace(view, expected=((HOME, SOCKET),))
-    assert learnt(known, report(dev, live), POLICY) is None
-    assert learnt(known, report(replace(dev, messages=100), live), POLICY) is None
-    assert learnt(known, report(replace(dev, messages=101), live), POLICY) == dev.url
-    assert learnt(known, report(dev), POLICY) == dev.url
-
-
-def test_the_configured_connection_is_the_one_that_is_looked_at() -> None:
-    world = settled(with_websocket(url=SOCKET))
-    hear(world, f.Connection("ws://localhost:3001/dev", 99.0, None, messages=9), f.Connection(SOCKET, None, 3.0))
-    assert world.kernel.view.link.url == SOCKET
-    assert world.kernel.view.link.dead_since == world.now - 3.0
-
-
-def test_where_the_expected_connection_is_not_tried_another_open_one_does() -> None:
-    world = settled(POLICY)
-    hear(world, f.Connection("ws://localhost:3001/new", 5.0, None, messages=3), f.Connection("ws://localhost:3001/shut", None, 5.0))
-    link = world.kernel.view.link
-    assert (link.url, link.open_since, link.dead_since) == ("ws://localhost:3001/new", world.now - 5.0, None)
-    hear(world, f.Connection("ws://localhost:3001/shut", None, 5.0))
-    assert world.kernel.view.link.dead_since == world.now, "dead since it was last seen open, not since the document began"
-
-
-def test_a_connection_whose_worker_has_gone_is_dead_since_it_was_last_seen_open() -> None:
-    world = settled(POLICY)
-    hear(world)
-    assert world.kernel.view.link.dead_since == world.now
-
-
-def test_a_page_that_closed_its_connection_and_ended_the_worker_expects_none() -> None:
-    world = settled(POLICY)
-    hear(world, f.Connection(SOCKET, None, 1.0, closed_by_page=True))
-    hear(world)
-    assert (world.kernel.view.link.asleep, world.kernel.view.link.dead_since) == (True, None)
-
-
-def test_a_new_document_has_two_seconds_to_connect_but_its_patience_counts_from_the_beginning() -> None:
-    world = settled(POLICY)
-    begun = world.now
-    world.tell(f.DocumentCommitted(1, "D9", HOME))
-    hear(world)
-    assert world.kernel.view.link.dead_since is None
-    world.now += 2.0
-    hear(world)
-    assert world.kernel.view.link.dead_since == begun
-
-
-def test_the_old_word_of_a_page_that_answers_no_more_is_no_evidence_about_its_connection() -> None:
-    world = settled(POLICY)
-    hear(world, f.Connection(SOCKET, None, 1.0))
-    for probe, url, answer in ((a.Probe.HOME, HOME, f.Answer(200, True, True)), (a.Probe.SOCKET, SOCKET, f.Answer(101))):
-        world.tell(f.ServerAnswered(probe, url, answer))
-    assert world.kernel.judgement.verdict is Verdict.STUCK
-    page = replace(world.kernel.view.page, question=Question(999, world.now))
-    world.kernel.view = replace(world.kernel.view, page=page)
-    world.now += POLICY.health.timeout + 0.1
-    assert judge(world.kernel.view, world.now, POLICY).verdict is not Verdict.STUCK
-
-
-def test_a_connection_is_dead_until_one_has_been_open_for_ten_seconds() -> None:
-    world = settled(POLICY)
-    hear(world, f.Connection(SOCKET, None, 2.0))
-    dead = world.kernel.view.link.dead_since
-    assert dead == world.now - 2.0
-    hear(world, f.Connection(SOCKET, 9.0, None))
-    assert (world.kernel.view.link.dead_since, world.kernel.view.link.open_since) == (dead, world.now - 9.0)
-    hear(world, f.Connection(SOCKET, None, 0.5))
-    assert world.kernel.view.link.dead_since == dead
-    hear(world, f.Connection(SOCKET, 10.0, None))
-    assert world.kernel.view.link.dead_since is None
-
-
-def test_silence_is_five_of_the_longest_gaps_and_at_least_90_s_for_one_that_talks() -> None:
-    world = settled(POLICY)
-
-    def silent(seconds: float, messages: int, gap: float) -> bool:
-        hear(world, f.Connection(SOCKET, 500.0, None, messages=messages, silent_for=seconds, longest_gap=gap))
-        return world.kernel.view.link.silent
-
-    assert not silent(400.0, 19, 1.0)
-    assert not silent(89.9, 20, 1.0)
-    assert silent(90.0, 20, 1.0)
-    assert world.kernel.view.link.dead_since == world.now
-    assert not silent(149.0, 20, 30.0)
-    assert silent(151.0, 20, 30.0)
-    assert world.kernel.view.link.dead_since == world.now - 1.0
-    assert not silent(149.0, 20, 2.0)  # the longest gap ever seen is kept
-
-
-def test_a_page_that_holds_no_connection_expects_none() -> None:
-    world = settled(POLICY, expected=False)
-    world.kernel.view = replace(world.kernel.view, expected=())
-    hear(world, f.Connection(SOCKET, None, 5.0, closed_by_page=True))
-    assert world.kernel.view.link.asleep and world.kernel.view.link.dead_since is None
-    hear(world)
-    assert world.kernel.view.link.url is None
 
 
 # --- turns ----------------------------------------------------------------------------------------
@@ -378,20 +189,6 @@ def test_a_socket_that_is_not_looked_at_any_more_is_not_dead() -> None:
     world.tell(f.ConfigRead(with_websocket(url=Word.OFF)))
     world.run(world.now + 10.0)
     assert world.kernel.judgement.verdict is Verdict.HEALTHY
-
-
-def test_the_version_on_the_screen() -> None:
-    view = settled(POLICY).kernel.view
-    one, two = f.Version(1, "sha256:1"), f.Version(2, "sha256:2")
-    page = replace(view.page, began=f.DeployRead(two), digest="sha256:1")
-    assert shown(replace(view, page=page, deploy=replace(view.deploy, known=(one, two)))) == one
-    assert shown(replace(view, page=page, deploy=replace(view.deploy, known=(two,)))) == two
-    assert shown(replace(view, page=replace(page, digest=None))) == two
-    assert shown(replace(view, page=replace(page, digest="sha256:2"))) == two
-    assert shown(replace(view, page=replace(page, began=None))) is None
-    assert shown(replace(view, page=replace(page, began=f.DeployRead(two, ("app.js",))))) is None
-    again = replace(one, mtime=9)
-    assert shown(replace(view, page=page, deploy=replace(view.deploy, known=(one, again)))) == again
 
 
 def test_nothing_is_left_of_a_browser_that_is_gone() -> None:

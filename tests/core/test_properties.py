@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from kioskd.core import actions as a
 from kioskd.core import facts as f
 from kioskd.core.kernel import Kernel
-from kioskd.core.ladder import Rung
 from kioskd.core.policy import Deploy, Outage, Page, Policy, Reboot, WebSocket
+from kioskd.core.steps import Rung
 from kioskd.core.verdict import Verdict
 from tests.core.fake_page import HOME, SOCKET, own_page
 from tests.core.invariants import ON_BROWSER, Watch

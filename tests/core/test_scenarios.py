@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kioskd.core.ladder import Rung
+from kioskd.core.steps import Rung
 from kioskd.core.verdict import Verdict
 from tests.core.scenario import FILES, load, play
 

@@ -1,0 +1,97 @@
+import hashlib
+import os
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from kioskd.core.policy import Deploy
+from kioskd.edges import deploy
+from kioskd.edges.deploy import read_deploy
+
+
+@pytest.fixture
+def site(tmp_path):
+    """A folder with a built dist."""
+    (tmp_path / "dist" / "assets").mkdir(parents=True)
+    (tmp_path / "dist" / "assets" / "one.js").write_text("whole")
+    (tmp_path / "dist" / "index.html").write_text(INDEX)
+    return tmp_path
+
+
+INDEX = "<!doctype html><script src='/assets/one.js'></script>"
+
+
+def deploy_of(site, **more):
+    return Deploy(index=str(site / "dist" / "index.html"), **more)
+
+
+def test_a_whole_deploy_is_read_with_mtime_and_digest(site):
+    os.utime(site / "dist" / "index.html", ns=(0, 1_763_000_000_999_999_999))
+    fact, absent = read_deploy(deploy_of(site))
+    assert fact.version.mtime == 1_763_000_000
+    assert fact.version.digest == "sha256:" + hashlib.sha256(INDEX.encode()).hexdigest()
+    assert (fact.version.also, fact.missing, absent) == ("", (), ())
+
+
+def test_an_empty_index_is_incomplete(site):
+    (site / "dist" / "index.html").write_text(" \n")
+    fact, _ = read_deploy(deploy_of(site))
+    assert fact.version is not None and "is empty" in fact.missing[0]
+
+
+@pytest.mark.parametrize("make", ["nothing", "folder", "pipe", "huge"])
+def test_what_is_no_index_is_no_version_with_a_reason(site, make):
+    index = site / "dist" / "index.html"
+    index.unlink()
+    match make:
+        case "folder":
+            index.mkdir()
+        case "pipe":
+            os.mkfifo(index)
+        case "huge":
+            with index.open("wb") as file:
+                file.truncate(deploy.INDEX_LIMIT + 1)
+    fact, _ = read_deploy(deploy_of(site))
+    assert fact.version is None and str(index) in fact.missing[0]
+
+
+def test_a_pipe_among_the_further_files_blocks_nobody(site):
+    os.mkfifo(site / "pipe")
+    fact, _ = read_deploy(deploy_of(site, also=(str(site / "pipe"),)))
+    assert fact.version.also.startswith("sha256:")
+
+
+def test_no_index_configured():
+    assert read_deploy(Deploy())[0].version is None
+
+
+def test_mtime_and_content_are_of_one_moment(site):
+    """Another process swaps two builds as fast as it can; the mtime read always belongs to the content read."""
+    index = site / "dist" / "index.html"
+    swap = """
+        import os, sys
+        index = sys.argv[1]
+        while True:
+            for second, text in ((1000, "one"), (2000, "two")):
+                with open(index + ".new", "w") as file:
+                    file.write(text)
+                os.utime(index + ".new", (second, second))
+                os.rename(index + ".new", index)
+        """
+    swapper = subprocess.Popen([sys.executable, "-c", textwrap.dedent(swap), index])
+    digests = {1000: hashlib.sha256(b"one").hexdigest(), 2000: hashlib.sha256(b"two").hexdigest()}
+    seen = set()
+    deadline = time.monotonic() + 20
+    try:
+        while len(seen) < 2 or time.monotonic() < deadline - 19:
+            assert time.monotonic() < deadline
+            fact, _ = read_deploy(deploy_of(site))
+            if fact.version is not None and fact.version.mtime in digests and not fact.missing:
+                seen.add(fact.version.mtime)
+                assert fact.version.digest == "sha256:" + digests[fact.version.mtime]
+    finally:
+        swapper.kill()
+        swapper.wait()
