@@ -119,13 +119,15 @@ def _away(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
 
 def _unreadable(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
     where = site(view, policy)
-    if view.went_at is None or view.went_at < view.goal_since:
-        return max(view.goal_since, view.page.committed_at), "another page is wanted"
+    unsent = view.went_at is None or view.went_at < view.goal_since
+    since = max(view.goal_since, view.page.committed_at) if unsent else view.page.moved_at
+    if view.goal is Place.HOME and where in (Site.START, Site.OWN):
+        return since, "just started" if where is Site.START else "waiting for the server" + _excuse(view)
+    if unsent:
+        return since, "another page is wanted"
     if view.goal is not Place.HOME:
         wanted = view.goal is not None and own_page(view.page.url) == view.goal.value
-        return None if wanted else (view.page.moved_at, "the built-in page is not there")
-    if where in (Site.START, Site.OWN):
-        return view.page.moved_at, "just started" if where is Site.START else "waiting for the server" + _excuse(view)
+        return None if wanted else (since, "the built-in page is not there")
     if view.page.unreadable_since is not None:
         status = view.page.report.status if view.page.report else None
         return view.page.unreadable_since, f"the server answered {status}" if status else "an error page"

@@ -344,6 +344,7 @@ def test_the_holding_page_says_why_it_stands_there(answer: f.Answer, why: str) -
     view = View(goal=a.Place.HOME, went_at=1.0, page=PageView(present=True, url=own("holding")))
     view = replace(view, browser=replace(view.browser, life=Life.UP), server=ServerView(home=Heard(answer, 5.0)))
     assert judge(view, 5.0, POLICY).why == why
+    assert judge(replace(view, went_at=None), 5.0, POLICY).why == why, "also where it came first of all"
     assert judge(replace(view, server=ServerView()), 5.0, POLICY).why == "waiting for the server"
 
 

@@ -1,7 +1,7 @@
 """Row 21: the wall clock jumps ten years, either way, and nothing happens.
 
 kioskd alone is deceived (libfaketime, CLOCK_REALTIME only): the machine's clock is everybody's. There is no control: the page
-itself does not care.
+itself does not care (self-healing).
 """
 
 from pathlib import Path

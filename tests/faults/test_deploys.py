@@ -78,6 +78,17 @@ async def test_half_a_deploy_is_waited_for(tmp_path: Path, half: How, reason: st
         await shown_once(stage, moment, document, 1)
 
 
+@pytest.mark.parametrize("half", [How.HALF, How.EMPTY_INDEX, How.REMOVE, How.TORN])
+@asynctest
+async def test_without_kioskd_neither_half_nor_the_whole_is_shown(tmp_path: Path, half: How) -> None:
+    async with bare(tmp_path) as stage:
+        document, pid = await stage.dashboard.document(), stage.victim.pid
+        stage.dashboard.deploy("2", half)
+        await unmoved(stage, document, pid, 1)
+        stage.dashboard.deploy("2", How.ASSETS if half is How.HALF else How.IN_PLACE)
+        await unmoved(stage, document, pid, 1)
+
+
 @pytest.mark.alone
 @asynctest
 async def test_a_torn_index_is_never_shown(tmp_path: Path) -> None:
@@ -91,15 +102,28 @@ async def test_a_torn_index_is_never_shown(tmp_path: Path) -> None:
         await shown_once(stage, moment, document, 1)
 
 
+async def deploys_twenty_times(stage: Stage) -> float:
+    """Return the moment of the last one."""
+    for number in range(2, 22):
+        moment = time.monotonic()
+        stage.dashboard.deploy(str(number))
+        await asyncio.sleep(0.3)  # the pace of the fault
+    return moment
+
+
 @asynctest
 async def test_twenty_deploys_in_six_seconds_cost_one_load(tmp_path: Path) -> None:
     async with kept(tmp_path, deploy=True) as stage:
         document = await stage.dashboard.document()
-        for number in range(2, 22):
-            moment = time.monotonic()
-            stage.dashboard.deploy(str(number))
-            await asyncio.sleep(0.3)  # the pace of the fault
-        await shown_once(stage, moment, document, 1)
+        await shown_once(stage, await deploys_twenty_times(stage), document, 1)
+
+
+@asynctest
+async def test_without_kioskd_none_of_the_twenty_is_shown(tmp_path: Path) -> None:
+    async with bare(tmp_path) as stage:
+        document, pid = await stage.dashboard.document(), stage.victim.pid
+        await deploys_twenty_times(stage)
+        await unmoved(stage, document, pid, 1)
 
 
 @asynctest
@@ -115,6 +139,16 @@ async def test_a_deploy_while_the_server_is_down_is_shown_with_its_return(tmp_pa
         await stage.dashboard.start()
         await stage.dashboard.back(INTERVAL + 5, after=moment, other_than=document)
         await unmoved(stage, await stage.dashboard.document(), pid, 2)
+
+
+@asynctest
+async def test_without_kioskd_the_page_reconnects_after_it_and_stays_the_old_one(tmp_path: Path) -> None:
+    async with bare(tmp_path) as stage:
+        document, pid = await stage.dashboard.document(), stage.victim.pid
+        await stage.dashboard.kill()
+        stage.dashboard.deploy("2")
+        await stage.dashboard.start()
+        await unmoved(stage, document, pid, 1, INTERVAL + 5)
 
 
 @asynctest

@@ -150,7 +150,7 @@ async def test_without_kioskd_a_killed_service_process_is_back_by_itself(tmp_pat
         await stage.dashboard.back(cold + 5)
 
 
-# --- row 23: the pipe ends, the browser does not
+# --- row 23: the pipe ends, the browser does not. No control: without kioskd there is no pipe, and nothing is wrong with the page
 
 RELAYED = """#!/bin/sh
 # Between kioskd and its browser: two relays. Chromium itself holds both ends of its pipes, and so never sees them close.

@@ -1,18 +1,16 @@
 """Row 27: Chromium wants something of a person, and there is none."""
 
-import asyncio
-import contextlib
-import ssl
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kioskd.demo.kiosk import Kiosk
+from kioskd.demo.dashboard import Dashboard
+from kioskd.demo.kiosk import Bare, Kiosk
 from tests.aio import asynctest
-from tests.faults.stage import INTERVAL, QUICK, RESTART_AFTER, START_S, TRIED_AGAIN_S, Stage, bare, comes_back, kept, stays_away
+from tests.faults.fronts import Certificates
+from tests.faults.stage import INTERVAL, QUICK, RESTART_AFTER, SMALL, START_S, TRIED_AGAIN_S, Stage, bare, comes_back, kept, stays_away
 
 pytestmark = pytest.mark.chromium
 
@@ -32,32 +30,14 @@ def wants_a_password(home: dict[str, Any] | None) -> bool:
     return home is not None and home["status"] == 401
 
 
-@contextlib.asynccontextmanager
-async def behind_a_bad_certificate(folder: Path) -> AsyncIterator[str]:
-    """A web server whose certificate nobody has signed; gives its URL."""
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    made = await asyncio.create_subprocess_exec(
-        *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=dashboard"),
-        *("-keyout", key, "-out", certificate), stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    assert await made.wait() == 0
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate, key)
-
-    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.close()
-
-    async with await asyncio.start_server(hang_up, "127.0.0.1", 0, ssl=context) as server:
-        yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-
-
 # --- a sign-in ----------------------------------------------------------------------------------
 
 
 @asynctest
 async def test_a_sign_in_on_load_is_named_and_the_holding_page_shown_until_it_is_gone(tmp_path: Path) -> None:
     async with kept(tmp_path, trouble=lambda dashboard: dashboard.switch(http="basic_auth")) as stage:
-        await stage.shows(START_S, page__url=HOLDING, server__home=wants_a_password)
+        known = await stage.shows(START_S, page__url=HOLDING, server__home=wants_a_password)
+        assert "asks for a sign-in" in known["why"]
         await stage.stays(RESTART_AFTER, None)
         assert (await stage.shows(0.5))["page"]["url"] == HOLDING, "it does not go back and forth"
         await stage.dashboard.switch(http="normal")
@@ -98,12 +78,24 @@ async def test_without_kioskd_the_sign_in_on_the_way_stays(tmp_path: Path) -> No
 
 @asynctest
 async def test_a_sign_in_at_another_site_is_left_for_home(tmp_path: Path) -> None:
-    async with kept(tmp_path / "other", trouble=lambda dashboard: dashboard.switch(http="basic_auth")) as other, kept(tmp_path) as stage:
+    async with Dashboard(tmp_path / "other" / "dist") as other, kept(tmp_path) as stage:
+        await other.switch(http="basic_auth")
 
         async def goes_there(stage: Stage) -> None:
-            await stage.dashboard.do("navigate_away", url=other.dashboard.url)
+            await stage.dashboard.do("navigate_away", url=other.url)
 
         await comes_back(stage, HOME_S, goes_there)
+
+
+@asynctest
+async def test_without_kioskd_the_page_stays_at_the_other_sites_sign_in(tmp_path: Path) -> None:
+    async with Dashboard(tmp_path / "other" / "dist") as other, bare(tmp_path) as stage:
+        await other.switch(http="basic_auth")
+
+        async def goes_there(stage: Stage) -> None:
+            await stage.dashboard.do("navigate_away", url=other.url)
+
+        await stays_away(stage, HOME_S, goes_there)
 
 
 # --- permissions --------------------------------------------------------------------------------
@@ -134,19 +126,39 @@ async def test_without_kioskd_the_page_lives_on_under_the_question(tmp_path: Pat
 
 
 @asynctest
-async def test_a_bad_certificate_on_load_is_named_and_the_holding_page_shown(tmp_path: Path) -> None:
-    # Without kioskd the warning stays: nobody clicks on "Proceed".
-    async with behind_a_bad_certificate(tmp_path) as url, Kiosk(url, tmp_path, health=QUICK) as kiosk:
-        known = await kiosk.shows(START_S, page__url=HOLDING, server__home=lambda home: home is not None, server__up=False)
-        assert known["verdict"] == "UNREADABLE"
-        assert known["server"]["home"]["error"].startswith("TLS:")
-        with pytest.raises(TimeoutError):
-            await kiosk.shows(RESTART_AFTER, page__url=lambda where: where != HOLDING)
+async def test_a_bad_certificate_on_load_is_named_and_the_holding_page_shown_until_it_is_mended(tmp_path: Path) -> None:
+    certificates = Certificates(tmp_path)
+    await certificates.make()
+    async with Dashboard(tmp_path / "dist") as dashboard, certificates.before(dashboard.url) as url:
+        flags = [*SMALL, *certificates.flags]
+        async with Kiosk(url, tmp_path, certificates.variables, health=QUICK, browser={"flags": flags}) as kiosk:
+            known = await kiosk.shows(START_S, page__url=HOLDING, server__home=lambda home: home is not None, server__up=False)
+            assert known["verdict"] == "UNREADABLE"
+            assert known["server"]["home"]["error"].startswith("TLS:") and "TLS:" in known["why"]
+            with pytest.raises(TimeoutError):
+                await kiosk.shows(RESTART_AFTER, page__url=lambda where: where != HOLDING)
+            certificates.present("good")
+            print(f"back after {await dashboard.back(INTERVAL + 5):.2f} s, the bound is {INTERVAL + 5:.2f} s")
+
+
+@asynctest
+async def test_without_kioskd_the_warning_on_load_stays(tmp_path: Path) -> None:
+    certificates = Certificates(tmp_path)
+    await certificates.make()
+    async with Dashboard(tmp_path / "dist") as dashboard, certificates.before(dashboard.url) as url:
+        async with Bare(url, tmp_path, flags=(*SMALL, *certificates.flags)):
+            with pytest.raises(TimeoutError):
+                await dashboard.back(TRIED_AGAIN_S)
+            certificates.present("good")
+            with pytest.raises(TimeoutError):
+                await dashboard.back(INTERVAL + 5)
 
 
 @asynctest
 async def test_a_bad_certificate_on_the_way_is_left_for_home(tmp_path: Path) -> None:
-    async with behind_a_bad_certificate(tmp_path) as url, kept(tmp_path) as stage:
+    certificates = Certificates(tmp_path)
+    await certificates.make()
+    async with kept(tmp_path) as stage, certificates.before(stage.dashboard.url) as url:
         pid = stage.victim.pid
 
         async def goes_there(stage: Stage) -> None:
@@ -158,7 +170,9 @@ async def test_a_bad_certificate_on_the_way_is_left_for_home(tmp_path: Path) -> 
 
 @asynctest
 async def test_without_kioskd_the_warning_stays(tmp_path: Path) -> None:
-    async with behind_a_bad_certificate(tmp_path) as url, bare(tmp_path) as stage:
+    certificates = Certificates(tmp_path)
+    await certificates.make()
+    async with bare(tmp_path) as stage, certificates.before(stage.dashboard.url) as url:
 
         async def goes_there(stage: Stage) -> None:
             await stage.dashboard.do("error_page", url=url)

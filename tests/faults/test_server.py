@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from kioskd.demo.dashboard import Dashboard
-from kioskd.demo.kiosk import Kiosk
+from kioskd.demo.kiosk import Bare, Kiosk
 from tests.aio import asynctest, lasting
+from tests.faults.fronts import NAME, Names
 from tests.faults.stage import (
     INTERVAL,
     QUICK,
     RESTART_AFTER,
+    SMALL,
     START_S,
     TRIED_AGAIN_S,
     Stage,
@@ -113,6 +115,15 @@ async def test_a_page_that_closed_its_connection_on_purpose_is_left_alone(tmp_pa
         document, pid, loads = await stage.dashboard.document(), stage.victim.pid, len(await stage.dashboard.loads())
         await stage.dashboard.do("close_on_purpose")
         await stage.stays(3 * RESTART_AFTER, document)
+        await stage.nothing_changed(document, pid, loads)
+
+
+@asynctest
+async def test_without_kioskd_it_stands_as_well(tmp_path: Path) -> None:
+    async with bare(tmp_path) as stage:  # self-healing: nothing is wrong with it
+        document, pid, loads = await stage.dashboard.document(), stage.victim.pid, len(await stage.dashboard.loads())
+        await stage.dashboard.do("close_on_purpose")
+        await stage.stays(RESTART_AFTER, document)
         await stage.nothing_changed(document, pid, loads)
 
 
@@ -218,15 +229,33 @@ async def test_without_kioskd_a_page_that_reloaded_itself_into_the_outage_stays_
 
 
 @asynctest
-async def test_a_name_that_cannot_be_resolved_shows_the_holding_page_and_says_so(tmp_path: Path) -> None:
-    # Without kioskd there is an error page: there is no server that could tell when it goes.
-    async with Kiosk("http://dashboard.invalid/", tmp_path, health=QUICK) as kiosk:
-        known = await kiosk.shows(START_S, page__url=HOLDING, server__up=False, server__home=lambda home: home is not None)
-        assert known["verdict"] == "UNREADABLE"
-        assert "dashboard.invalid" in known["server"]["home"]["error"]
-        pid = kiosk.pid
-        with pytest.raises(TimeoutError):
-            await kiosk.shows(RESTART_AFTER + 2, browser__pid=lambda now: now != pid)
+async def test_a_name_that_cannot_be_resolved_is_waited_for_on_the_holding_page(tmp_path: Path) -> None:
+    names = Names(tmp_path)
+    async with Dashboard(tmp_path / "dist") as dashboard:
+        url = dashboard.url.replace("127.0.0.1", NAME)
+        async with Kiosk(url, tmp_path, names.variables, health=QUICK, browser={"flags": list(SMALL)}) as kiosk:
+            known = await kiosk.shows(START_S, page__url=HOLDING, server__up=False, server__home=lambda home: home is not None)
+            assert (known["verdict"], known["page"]["url"]) == ("UNREADABLE", HOLDING)
+            assert NAME in known["server"]["home"]["error"]
+            pid = kiosk.pid
+            with pytest.raises(TimeoutError):
+                await kiosk.shows(RESTART_AFTER + 2, browser__pid=lambda now: now != pid)
+            names.learn()
+            seconds = await dashboard.back(INTERVAL + 5)
+            print(f"back after {seconds:.2f} s, the bound is {INTERVAL + 5:.2f} s")
+            assert kiosk.pid == pid
+
+
+@asynctest
+async def test_without_kioskd_a_name_that_could_not_be_resolved_stays_an_error(tmp_path: Path) -> None:
+    names = Names(tmp_path)
+    async with Dashboard(tmp_path / "dist") as dashboard:
+        async with Bare(dashboard.url.replace("127.0.0.1", NAME), tmp_path, flags=SMALL, display=names.variables):
+            with pytest.raises(TimeoutError):
+                await dashboard.back(TRIED_AGAIN_S)
+            names.learn()
+            with pytest.raises(TimeoutError):
+                await dashboard.back(INTERVAL + 5)
 
 
 # --- row 24: the ungated rule -------------------------------------------------------------------

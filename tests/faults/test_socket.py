@@ -25,6 +25,8 @@ PAGES: dict[str, dict[str, Any]] = {
     "analytics-socket-lives-on": {"analytics": True},
 }
 
+COOKIE = {"cookie": True}  # the handshake needs one
+
 SILENCE = 3.0
 PACE = 1.0  # of the dashboard's messages: silence counts from the last one before the fault
 
@@ -68,16 +70,16 @@ async def test_a_page_that_gave_up_its_connection_is_reloaded(tmp_path: Path, pa
         await reloaded(stage)
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("switches", [*PAGES.values(), COOKIE], ids=[*PAGES, "cookie"])
 @asynctest
-async def test_without_kioskd_it_stays_given_up(tmp_path: Path, page: str) -> None:
-    async with bare(tmp_path, PAGES[page]) as stage:
+async def test_without_kioskd_it_stays_given_up(tmp_path: Path, switches: dict[str, Any]) -> None:
+    async with bare(tmp_path, switches) as stage:
         await stays_away(stage, RELOAD_AFTER + 7, gives_up)
 
 
 @asynctest
 async def test_a_handshake_that_needs_the_pages_cookie_is_answered_403_and_that_means_up(tmp_path: Path) -> None:
-    async with kept(tmp_path, learnt=False, switches={"cookie": True}) as stage:
+    async with kept(tmp_path, learnt=False, switches=COOKIE) as stage:
         await stage.proven()
         assert (await stage.shows(0.5))["server"]["socket"]["status"] == 403, "the probe has no cookie"
         await reloaded(stage)

@@ -3,7 +3,7 @@
 
 // Each returns {send, close}; `on` has opened(), heard(text) and lost().
 function openLink(settings, on) {
-  const url = `ws://${location.host}/ws`
+  const url = location.origin.replace("http", "ws") + "/ws"
   switch (settings.transport) {
     case "event_source": return openStream(on)
     case "worker": return relayed(on, url, (inbox) => {

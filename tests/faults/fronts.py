@@ -1,0 +1,84 @@
+"""What stands between a browser and its dashboard, and can be broken: the name, the certificate. Both victims meet the same one."""
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+NAME = "dashboard.test"
+
+
+class Names:
+    """A hosts file for whoever runs with ``variables``: a name can be unknown, and known a moment later."""
+
+    def __init__(self, folder: Path) -> None:
+        (library,) = Path("/usr/lib").glob("*/libnss_wrapper.so")
+        self._hosts = folder / "hosts"
+        self.forget()
+        self.variables = {"LD_PRELOAD": str(library), "NSS_WRAPPER_HOSTS": str(self._hosts)}
+
+    def forget(self) -> None:
+        """No name leads anywhere."""
+        self._hosts.write_text("")
+
+    def learn(self) -> None:
+        """``NAME`` leads here."""
+        self._hosts.write_text(f"127.0.0.1 {NAME}\n")
+
+
+class Certificates:
+    """A bad certificate, and a good one for whoever has ``variables`` (a probe) or ``flags`` (Chromium)."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.variables = {"SSL_CERT_FILE": str(folder / "good.pem")}
+        self.flags: tuple[str, ...] = ()
+        self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+
+    async def make(self) -> None:
+        """Have both made."""
+        for which in ("bad", "good"):
+            key, certificate = self._folder / f"{which}.key", self._folder / f"{which}.pem"
+            await _openssl(
+                *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=dashboard"),
+                *("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate),
+            )
+        public = await _openssl("pkey", "-in", self._folder / "good.key", "-pubout", "-outform", "DER")
+        self.flags = (f"--ignore-certificate-errors-spki-list={base64.b64encode(hashlib.sha256(public).digest()).decode()}",)
+        self.present("bad")
+
+    def present(self, which: str) -> None:
+        """Use the ``bad`` or the ``good`` one from the next connection on."""
+        self._context.load_cert_chain(self._folder / f"{which}.pem", self._folder / f"{which}.key")
+
+    @contextlib.asynccontextmanager
+    async def before(self, url: str) -> AsyncIterator[str]:
+        """Stand in front of a server; gives the URL that leads through here."""
+        port = int(url.rstrip("/").rsplit(":", 1)[1])
+
+        async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(OSError):
+                inner, outer = await asyncio.open_connection("127.0.0.1", port)
+                await asyncio.gather(_pass(reader, outer), _pass(inner, writer))
+            writer.close()
+
+        async with await asyncio.start_server(relay, "127.0.0.1", 0, ssl=self._context) as server:
+            yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+
+
+async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while piece := await reader.read(65536):
+            writer.write(piece)
+            await writer.drain()
+    writer.close()
+
+
+async def _openssl(*words: str | Path) -> bytes:
+    made = await asyncio.create_subprocess_exec("openssl", *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL)
+    said, _ = await made.communicate()
+    assert made.returncode == 0, f"openssl {words[0]} failed"
+    return said
