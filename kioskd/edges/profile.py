@@ -42,6 +42,7 @@ class Profile:
                 _make(self.path)
             except OSError as worse:
                 raise EdgeUnavailable(f"Cannot make a profile: {self.path}: {worse.strerror}") from worse
+        _remove_socket_folder(self.path / "SingletonSocket")
         try:
             for name in _LOCKS:  # of a killed browser, or of another host: Chromium would show a dialog
                 _remove(self.path / name)
@@ -72,6 +73,16 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def _remove_socket_folder(link: Path) -> None:
+    """A killed browser leaves a folder in the temporary directory each time: in years they would fill it."""
+    try:
+        folder = Path(os.readlink(link)).parent
+    except OSError:
+        return
+    if folder.name.startswith("org.chromium."):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _volatile() -> Path:

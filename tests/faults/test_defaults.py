@@ -1,4 +1,4 @@
-"""Rows 5, 6, 9 and 24 once more, at the shipped patience: eleven minutes, four at a time.
+"""Rows 5, 6, 7, 9 and 24 once more, at the shipped patience: eleven minutes, four at a time.
 
 Each control runs beside its story, before a dashboard of its own.
 """
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from kioskd.core.link import AUTO_SILENCE_S, TALKATIVE_MESSAGES
 from kioskd.core.policy import Health
 from tests.aio import lasting
 from tests.faults.stage import START_S, Stage, bare, cold_start, kept, stays_away
@@ -16,6 +17,7 @@ from tests.faults.stage import START_S, Stage, bare, cold_start, kept, stays_awa
 pytestmark = pytest.mark.defaults
 
 INTERVAL, RELOAD_AFTER, RESTART_AFTER = Health().interval, Health().websocket.reload_after, Health().websocket.restart_after
+PACE = 1.0  # of the dashboard's messages
 OUTAGE_S = 600.0
 LIMIT_S = OUTAGE_S + 2 * START_S
 WEAK = {"retry": "weak"}  # ten tries, two seconds apart: the page of the incident
@@ -23,6 +25,10 @@ WEAK = {"retry": "weak"}  # ten tries, two seconds apart: the page of the incide
 
 async def gives_up(stage: Stage) -> None:
     await stage.dashboard.do("give_up")
+
+
+async def is_half_open(stage: Stage) -> None:
+    await stage.dashboard.do("half_open")
 
 
 async def gives_up_for_ever(stage: Stage) -> None:
@@ -72,6 +78,26 @@ async def test_where_a_reload_does_not_help_the_browser_is_restarted(tmp_path: P
         async with asyncio.TaskGroup() as both:
             both.create_task(story(stage))
             both.create_task(stays_away(control, bound, gives_up_for_ever))
+
+
+@lasting(LIMIT_S)
+async def test_a_half_open_connection_is_dead_once_it_has_been_silent_for_longer_than_it_ever_was(tmp_path: Path) -> None:
+    bound = AUTO_SILENCE_S + RELOAD_AFTER + 7
+
+    async def story(stage: Stage) -> None:
+        document, pid, moment = await stage.dashboard.document(), stage.victim.pid, time.monotonic()
+        await is_half_open(stage)
+        seconds = await stage.dashboard.back(bound, after=moment, other_than=document)
+        print(f"back after {seconds:.2f} s, the bound is {bound:.2f} s")
+        assert seconds >= AUTO_SILENCE_S + RELOAD_AFTER - PACE
+        assert stage.victim.pid == pid
+
+    async with bare(tmp_path) as control, kept(tmp_path, learnt=False, quick=False) as stage:
+        await stage.proven()
+        await stage.dashboard.back(START_S, after=time.monotonic() + (TALKATIVE_MESSAGES + 5) * PACE)  # so many messages later
+        async with asyncio.TaskGroup() as both:
+            both.create_task(story(stage))
+            both.create_task(stays_away(control, bound, is_half_open))
 
 
 @lasting(LIMIT_S)
