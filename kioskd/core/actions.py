@@ -176,11 +176,12 @@ class ReadMemory:
 
 @dataclass(frozen=True, slots=True)
 class ProbeServer:
-    """Ask the server once, within ``timeout`` seconds."""
+    """Ask the server once, within ``timeout`` seconds. ``homes``: the origins at which an answer is still home's."""
 
     probe: Probe
     url: str
     timeout: float
+    homes: frozenset[str] = frozenset()
 
     @property
     def deadline_s(self) -> float:

@@ -226,7 +226,7 @@ class Answer:
 
     status: int | None
     html: bool = False
-    at_home: bool = False  # after redirects still on the origin that was asked
+    at_home: bool = False  # after redirects on an origin of home's
     error: str = ""
 
 

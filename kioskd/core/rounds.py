@@ -29,7 +29,7 @@ from kioskd.core.observe import SETTLE_AT_MOST_S
 from kioskd.core.orders import FRESH_S
 from kioskd.core.policy import Policy, path
 from kioskd.core.verdict import Judgement, Verdict, outdated
-from kioskd.core.view import PROVEN_S, Life, Question, View, expected_link, home_good, well_since
+from kioskd.core.view import PROVEN_S, Life, Question, View, expected_link, home_good, homes, well_since
 
 #: Between two questions to a page that keeps loading.
 SOON_S = 0.25
@@ -122,7 +122,7 @@ def ask_server(judgement: Judgement, plans: tuple[Plan | None, ...], view: View,
             server = replace(server, baseline_for=load, baselining=frozenset(wanted))
     urls = {Probe.HOME: policy.url, Probe.SOCKET: expected_link(view, policy) or ""}
     actions: list[Action] = [
-        ProbeServer(probe, url, policy.health.timeout) for probe, url in urls.items() if probe in wanted - server.asked
+        ProbeServer(probe, url, policy.health.timeout, homes(policy)) for probe, url in urls.items() if probe in wanted - server.asked
     ]
     return replace(view, server=replace(server, asked=server.asked | wanted)), actions, times
 

@@ -141,7 +141,11 @@ def _excuse(view: View) -> str:
         return f": {answer.error}" if answer and answer.error else ""
     if answer.status == 401:
         return ", which asks for a sign-in"
-    return "" if answer.status == 200 and answer.html and answer.at_home else f", which answered {answer.status}"
+    if answer.status != 200:
+        return f", which answered {answer.status}"
+    if not answer.at_home:
+        return ", which leads to another site: name it in allow, if it is meant"
+    return "" if answer.html else ", whose answer is no web page"
 
 
 def _too_big(view: View, now: float, policy: Policy) -> tuple[float, str] | None:

@@ -205,8 +205,12 @@ def site(view: View, policy: Policy) -> Site:
         return Site.START
     if name is not None:
         return Site.OWN
-    homes = {origin(policy.url or ""), *(origin(url) or url for url in policy.allow)}
-    return Site.HOME if origin(view.page.url) in homes - {""} else Site.ELSEWHERE
+    return Site.HOME if origin(view.page.url) in homes(policy) else Site.ELSEWHERE
+
+
+def homes(policy: Policy) -> frozenset[str]:
+    """Return the origins that count as home: its own, and the allowed ones."""
+    return frozenset({origin(policy.url or ""), *(origin(url) or url for url in policy.allow)} - {""})
 
 
 def same_site(one: str, other: str) -> bool:

@@ -65,7 +65,7 @@ class Probes:
             return None
         try:
             async with asyncio.timeout(action.timeout):
-                return await (self._socket(action.url) if action.probe is Probe.SOCKET else self._page(action.url))
+                return await (self._socket(action.url) if action.probe is Probe.SOCKET else self._page(action.url, action.homes))
         except TimeoutError:
             return Answer(None, error=f"no answer within {action.timeout:g} s")
         except aiohttp.InvalidURL:
@@ -77,10 +77,10 @@ class Probes:
             log.exception("Cannot probe %s", origin(action.url) or "the server")
             return None
 
-    async def _page(self, url: str) -> Answer:
+    async def _page(self, url: str, homes: frozenset[str]) -> Answer:
         response = await self._get(url, {"Accept": "text/html,application/xhtml+xml"}, redirects=True)
         try:
-            return Answer(response.status, response.content_type in HTML, origin(str(response.url)) == origin(url))
+            return Answer(response.status, response.content_type in HTML, origin(str(response.url)) in homes | {origin(url)})
         finally:
             response.close()  # the body is not read
 

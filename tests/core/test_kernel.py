@@ -337,6 +337,8 @@ def test_a_start_that_is_tried_again_says_what_was_wrong_with_the_last() -> None
         (f.Answer(None, error="refused"), "waiting for the server: refused"),
         (f.Answer(401), "waiting for the server, which asks for a sign-in"),
         (f.Answer(502), "waiting for the server, which answered 502"),
+        (f.Answer(200, at_home=True), "waiting for the server, whose answer is no web page"),
+        (f.Answer(200, html=True), "waiting for the server, which leads to another site: name it in allow, if it is meant"),
         (f.Answer(200, html=True, at_home=True), "waiting for the server"),
     ],
 )

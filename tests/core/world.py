@@ -37,6 +37,10 @@ def describe(action: a.Action) -> str:
             return type(action).__name__
 
 
+#: Turns of the loop in one second that no story needs.
+HOT = 1000
+
+
 class World:
     """Everything, and the clock."""
 
@@ -48,7 +52,7 @@ class World:
         self.facts: list[tuple[float, f.Fact]] = []
         self.memory: dict[str, str] = {}
         self.spent = 0
-        self.turns = 0
+        self.turns, self._busy_turns, self._busy_since = 0, 0, self.now
         self._order = count()
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self.kernel, self.watch, self.wake_at = Kernel(), Watch(), inf
@@ -85,6 +89,9 @@ class World:
     def tell(self, fact: f.Fact) -> None:
         """Hand a fact to the kernel, and carry out what follows."""
         self.turns += 1
+        if self.now > self._busy_since + 1.0:
+            self._busy_since, self._busy_turns = self.now, self.turns
+        assert self.turns - self._busy_turns < HOT, f"a hot loop at {self.now}: {fact}"
         self.facts.append((self.now, fact))
         actions, self.wake_at = self.kernel.handle(fact, self.now)
         self.watch.check(self.kernel, fact, actions, self.wake_at, self.now)

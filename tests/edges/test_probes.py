@@ -111,8 +111,8 @@ async def asking(home: str | None = PAGE):
     facts: list[object] = []
     edge = Probes(facts.append, lambda: home)
 
-    async def ask(probe: Probe, url: str, timeout: float = 10.0) -> Answer | None:
-        await edge.probe(ProbeServer(probe, url, timeout))
+    async def ask(probe: Probe, url: str, timeout: float = 10.0, homes: frozenset[str] = frozenset()) -> Answer | None:
+        await edge.probe(ProbeServer(probe, url, timeout, homes))
         fact = facts.pop()
         assert isinstance(fact, ServerAnswered) and (fact.probe, fact.url, facts) == (probe, url, [])
         return fact.answer
@@ -199,6 +199,8 @@ async def test_home_is_got_with_redirects_and_without_cookies():
             ("/status/500", Answer(500, html=False, at_home=True)),
         ]:
             assert await ask(Probe.HOME, server.url + path) == answer, path
+        allowed = frozenset({server.url.replace("127.0.0.1", "localhost")})
+        assert await ask(Probe.HOME, server.url + "/away", homes=allowed) == Answer(200, html=True, at_home=True)
         assert not any("Cookie" in request.headers for request in server.requests)
         looped = await ask(Probe.HOME, server.url + "/loop")
         assert looped is not None and looped.status is None

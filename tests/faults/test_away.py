@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from kioskd.demo.dashboard import Dashboard
+from kioskd.demo.kiosk import Kiosk
 from tests.aio import asynctest
-from tests.faults.stage import INTERVAL, RESTART_AFTER, START_S, Stage, bare, comes_back, kept, stays_away
+from tests.faults.stage import INTERVAL, QUICK, RESTART_AFTER, START_S, Stage, bare, comes_back, kept, stays_away
 
 pytestmark = pytest.mark.chromium
 
@@ -67,6 +69,17 @@ async def test_where_home_itself_leads_to_the_login_the_holding_page_waits_for_i
         seconds = await stage.dashboard.back(INTERVAL + 5, other_than=document)
         print(f"back after {seconds:.2f} s, the bound is {INTERVAL + 5:.2f} s")
         assert stage.victim.pid == pid
+
+
+@asynctest
+async def test_a_login_elsewhere_that_is_allowed_is_part_of_home(tmp_path: Path) -> None:
+    async with Dashboard(tmp_path / "dist") as dashboard:
+        await dashboard.switch(index="redirect_login")
+        async with Kiosk(dashboard.url, tmp_path, health=QUICK) as kiosk:
+            known = await kiosk.shows(START_S, page__url=HOLDING, server__home=lambda home: home is not None)
+            assert "leads to another site" in known["why"]
+            kiosk.configure(allow=[dashboard.other_url])
+            await kiosk.shows(INTERVAL + 5, page__url=dashboard.other_url + "login.html", verdict="HEALTHY")
 
 
 @asynctest
