@@ -2,23 +2,16 @@
 
 from dataclasses import replace
 
-import pytest
-
 from kioskd.core import actions as a
 from kioskd.core import facts as f
 from kioskd.core.kernel import LATE_S, LONGEST_SLEEP_S, Kernel
 from kioskd.core.orders import OVERDUE_S
 from kioskd.core.policy import Deploy, Policy, WebSocket, Word
-from kioskd.core.steps import Remedy
-from kioskd.core.verdict import TABLE, Verdict, judge
+from kioskd.core.verdict import Verdict
 from kioskd.core.view import (
     CATCH_UP_S,
-    Heard,
     Life,
-    PageView,
     Question,
-    ServerView,
-    View,
     expected_link,
     home_good,
     shown,
@@ -298,15 +291,6 @@ def test_a_guard_that_learns_nothing_asks_once_a_second() -> None:
     assert world.kernel.judgement.verdict is Verdict.STALE
 
 
-def test_the_table_is_in_the_order_of_the_verdicts() -> None:
-    assert list(TABLE) == list(Verdict)
-
-
-def test_every_remedy_is_ordered_by_some_story() -> None:
-    """Kept by the scenarios; here only that the words are all different."""
-    assert len({remedy.value for remedy in Remedy}) == len(Remedy)
-
-
 def test_a_profile_is_set_aside_once_and_again_only_after_a_document_has_loaded() -> None:
     kernel, orders = started(), list[a.Action]()
     while len(orders) < 20:
@@ -329,25 +313,6 @@ def test_a_start_that_is_tried_again_says_what_was_wrong_with_the_last() -> None
         kernel.handle(f.Woke(now), now)
     assert kernel.view.browser.generation == generation + 1
     assert kernel.judgement.why == "starting again: there is no Chromium"
-
-
-@pytest.mark.parametrize(
-    ("answer", "why"),
-    [
-        (f.Answer(None, error="refused"), "waiting for the server: refused"),
-        (f.Answer(401), "waiting for the server, which asks for a sign-in"),
-        (f.Answer(502), "waiting for the server, which answered 502"),
-        (f.Answer(200, at_home=True), "waiting for the server, whose answer is no web page"),
-        (f.Answer(200, html=True), "waiting for the server, which leads to another site: name it in allow, if it is meant"),
-        (f.Answer(200, html=True, at_home=True), "waiting for the server"),
-    ],
-)
-def test_the_holding_page_says_why_it_stands_there(answer: f.Answer, why: str) -> None:
-    view = View(goal=a.Place.HOME, went_at=1.0, page=PageView(present=True, url=own("holding")))
-    view = replace(view, browser=replace(view.browser, life=Life.UP), server=ServerView(home=Heard(answer, 5.0)))
-    assert judge(view, 5.0, POLICY).why == why
-    assert judge(replace(view, went_at=None), 5.0, POLICY).why == why, "also where it came first of all"
-    assert judge(replace(view, server=ServerView()), 5.0, POLICY).why == "waiting for the server"
 
 
 def test_the_last_word_of_the_document_before_says_nothing_about_this_one() -> None:
