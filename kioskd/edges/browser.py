@@ -69,7 +69,8 @@ class Browser:
 
     async def _end(self) -> None:
         # Until its end has been taken notice of, too: else the next one's exit code would be waited for in its place, and the loop with it.
-        await processes.end_tree(str(self.profile.path), self.profile.marker, self._last_pid, self._killed)
+        path, marker = str(self.profile.path), self.profile.marker
+        await processes.end_tree(path, marker, lambda: self._pid, self._last_pid, self._killed)
         if self._pid is not None:
             await self._ended.wait()
 
@@ -88,7 +89,7 @@ class Browser:
 
     def tree(self) -> list[processes.Process]:
         """Return the living processes of the browser."""
-        return processes.tree(str(self.profile.path), self.profile.marker)
+        return processes.tree(str(self.profile.path), self.profile.marker, self._pid)
 
     async def memory(self) -> int:
         """Return the bytes that the tree holds."""

@@ -11,7 +11,7 @@ import logging
 import os
 import re
 import signal
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from kioskd.wire.flags import MARKER
@@ -43,8 +43,12 @@ def adopt_orphans() -> None:
         log.debug("Cannot become the reaper of orphans: %s", os.strerror(ctypes.get_errno()))
 
 
-def tree(profile: str, marker: str) -> list[Process]:
-    """Return the living processes of the profile's browser, whoever started it. Takes some milliseconds."""
+def tree(profile: str, marker: str, started: int | None = None) -> list[Process]:
+    """Return the living processes of the profile's browser, whoever started it. Takes some milliseconds.
+
+    ``started``: the one that we started ourselves and have not reaped. In the middle of an ``exec`` a process shows neither command
+    line nor environment, and a launcher script makes one.
+    """
     named = re.compile(re.escape(os.fsencode(f"--user-data-dir={profile}")) + rb"(?:[\0 ]|$)")
     marked = f"{MARKER}={marker}\0".encode()
     children: dict[int, list[Process]] = {}
@@ -54,7 +58,7 @@ def tree(profile: str, marker: str) -> list[Process]:
             command = _read(name, "cmdline")
             process = Process(int(name), parent, command.decode(errors="replace"))
             children.setdefault(parent, []).append(process)
-            if named.search(command) or marked in _read(name, "environ"):
+            if process.pid == started or named.search(command) or marked in _read(name, "environ"):
                 found[process.pid] = process
     unseen = list(found)
     while unseen:
@@ -76,13 +80,14 @@ def kill(processes: Iterable[Process]) -> None:
             log.warning("Cannot kill process %d of the browser: %s", process.pid, error.strerror)
 
 
-async def end_tree(profile: str, marker: str, session: int, killed: set[int]) -> None:
+async def end_tree(profile: str, marker: str, started: Callable[[], int | None], session: int, killed: set[int]) -> None:
     """Kill the profile's browser and return when nothing of it lives.
 
-    What was adopted of it is reaped: those in ``killed`` (emptied by this) and the last browser's ``session``.
+    ``started`` tells which one is ours and not reaped yet. What was adopted of it is reaped: those in ``killed`` (emptied by this) and
+    the last browser's ``session``.
     """
     pause = 0.002
-    while processes := tree(profile, marker):
+    while processes := tree(profile, marker, started()):
         kill(processes)
         killed.update(process.pid for process in processes)
         await asyncio.sleep(pause)  # nothing tells of the end of a process that is not our child

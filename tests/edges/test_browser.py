@@ -80,6 +80,14 @@ async def test_a_browser_that_prints_rubbish(tmp_path: Path) -> None:
 
 
 @asynctest
+async def test_a_browser_that_shows_neither_command_line_nor_environment_is_ended_too(tmp_path: Path) -> None:
+    # As each one does for a moment, in the middle of an exec.
+    command = script(tmp_path / "hides", "printf 'hello there\\0' >&4; exec env -i sleep 1000")
+    async with stage(tmp_path, command=command) as it:
+        await fails_to_start(it, "something else than DevTools")
+
+
+@asynctest
 async def test_a_browser_that_never_answers(tmp_path: Path) -> None:
     command = script(tmp_path / "dumb", "exec sleep 1000")
     async with stage(tmp_path, command=command, first_answer_s=0.3) as it:
