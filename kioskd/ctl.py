@@ -16,13 +16,7 @@ API = "http://127.0.0.1:8137"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out one command; return its exit code."""
-    parser = argparse.ArgumentParser(prog="kioskctl", description="Asks the kioskd of this machine.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    status = commands.add_parser("status", help="what the screen is, and what comes next")
-    status.add_argument("--json", action="store_true", help="everything, for programs")
-    status.add_argument("--api", default=API, metavar="URL", help="where kioskd listens (default: %(default)s)")
-    commands.add_parser("version", help="print the version")
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     if options.command == "version":
         print(f"kioskctl {__version__}")
         return 0
@@ -34,6 +28,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     print(json.dumps(known, indent=2) if options.json else _text(known))
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="kioskctl", description="Asks the kioskd of this machine.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    status = commands.add_parser("status", help="what the screen is, and what comes next")
+    status.add_argument("--json", action="store_true", help="everything, for programs")
+    status.add_argument("--api", default=API, metavar="URL", help="where kioskd listens (default: %(default)s)")
+    commands.add_parser("version", help="print the version")
+    return parser
 
 
 def _text(known: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -21,6 +22,7 @@ import psutil
 import yaml
 
 import kioskd
+from kioskd.edges import processes
 from kioskd.errors import KioskdError
 from kioskd.wire import flags
 
@@ -101,20 +103,21 @@ class Bare(Victim):
         self.url, self.profile = url, Path(browser.get("profile", folder / "bare-profile"))
         self._flags, self._display, self._without = browser.get("flags", ()), browser.get("display", {}), browser.get("without", ())
         self._process: asyncio.subprocess.Process | None = None
+        self._marker = secrets.token_hex(8)
 
     async def __aenter__(self) -> Self:
         """Start it."""
         options = flags.arguments(str(self.profile), self._display, self._flags)
         options = [option for option in options if option not in ("--remote-debugging-pipe", flags.START_PAGE, *self._without)]
         self._process = await asyncio.create_subprocess_exec(
-            "chromium", *options, self.url, env={**os.environ, **self._display},
+            "chromium", *options, self.url, env={**os.environ, **self._display, flags.MARKER: self._marker},
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """End its whole tree."""
-        self._end_tree()
+        """End its whole tree, the crash handler too, which does not name the profile."""
+        processes.kill(processes.tree(str(self.profile), self._marker))
         if self._process is not None:
             await self._process.wait()
 
