@@ -12,7 +12,8 @@ _EDGE = "".join(map(chr, range(0x21)))  # C0 controls and space, which browsers 
 def assets(html: str) -> tuple[str, ...]:
     """Return the URL paths of the local assets that the index names, decoded, each once, in order."""
     parser = _Index()
-    parser.feed(html)
+    # "<![…>" is a comment to browsers; the standard library raises on words it does not know there, or not, as its version is.
+    parser.feed(html.replace("<![", "<!x["))
     parser.close()
     base = _join(_HERE + "/", parser.base)
     found = (_local(_join(base, url)) for url in parser.urls)
@@ -53,10 +54,6 @@ class _Index(HTMLParser):
                 self.urls.append(given.get("src", ""))
             case "link" if _FETCHED & set(given.get("rel", "").lower().split()):
                 self.urls.append(given.get("href", ""))
-
-    def parse_marked_section(self, i: int, report: bool = True) -> int:  # noqa: ARG002 - the base class's signature
-        """Skip ``<![…>`` as browsers do; the standard library raises on words it does not know there."""
-        return self.rawdata.find(">", i) + 1 or -1
 
 
 def _join(base: str, url: str) -> str:
