@@ -28,16 +28,16 @@ class Machine:
         if not os.path.ismount(self.seen_from_outside):
             layers = f"lowerdir={self._root},upperdir={self._scratch}/upper,workdir={self._scratch}/work"
             subprocess.run(["mount", "-t", "overlay", "overlay", "-o", layers, self.seen_from_outside], check=True)
-        console = (self._scratch / "console.log").open("ab")
         # A control group of its own: else systemd-nspawn would make its two in the group that this test runs in.
         groups = " ".join(str(group) for group in self._groups())
         command = f"for group in {groups}; do mkdir -p $group && echo $$ >$group/cgroup.procs; done; exec systemd-nspawn \"$@\""
-        self._container = subprocess.Popen(
-            ["sh", "-ec", command, "sh", "--quiet", f"--directory={self.seen_from_outside}", f"--machine={self._name}", "--boot",
-             "--register=no", "--keep-unit", "--private-network", "--console=read-only"],
-            env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}, stdin=subprocess.DEVNULL, stdout=console, stderr=console,
-            start_new_session=True,
-        )  # fmt: skip
+        with (self._scratch / "console.log").open("ab") as console:
+            self._container = subprocess.Popen(
+                ["sh", "-ec", command, "sh", "--quiet", f"--directory={self.seen_from_outside}", f"--machine={self._name}", "--boot",
+                 "--register=no", "--keep-unit", "--private-network", "--console=read-only"],
+                env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}, stdin=subprocess.DEVNULL, stdout=console, stderr=console,
+                start_new_session=True,
+            )  # fmt: skip
         until(self._find_leader, START_S, "the container has no PID 1")
         until(lambda: self.state() in ("running", "degraded"), START_S, "systemd is not up")
 
