@@ -27,7 +27,7 @@ _OWN = re.compile(r"data:text/html;charset=utf-8;kioskd=(\w+)[;,]")
 
 
 class Life(Enum):
-    """Whether there is a browser."""
+    """Whether there is one."""
 
     NONE = "none"
     STARTING = "starting"

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -141,13 +141,16 @@ def remember(state: Path, home: str, connection: str) -> None:
     (state / "remembered.json").write_text(json.dumps(content))
 
 
-async def cold_start(folder: Path) -> float:
-    """C: the seconds a bare Chromium takes here and now from its start until the server has the first nonce back."""
+async def cold_start(folder: Path, display: Mapping[str, str] | None = None) -> float:
+    """C: the seconds a bare Chromium takes here and now from its start until the server has the first nonce back.
+
+    ``display``: the variables of what it draws on, if not headless: painting into a compositor takes longer.
+    """
     folder = folder / "cold"
     folder.mkdir(parents=True)
     async with Dashboard(folder / "dist") as dashboard:
         started = time.monotonic()
-        async with Bare(dashboard.url, folder, flags=SMALL):
+        async with Bare(dashboard.url, folder, flags=SMALL, display=display or {}):
             return await dashboard.back(START_S, after=started)
 
 

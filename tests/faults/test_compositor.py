@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from kioskd.edges.compositor import UP_S
+from kioskd.edges.compositor import UP_S, Compositor
 from tests.aio import asynctest
 from tests.faults.stage import HANG_AFTER, Stage, cold_start, comes_back, kept, until
 
@@ -28,6 +28,18 @@ async def on_cage(folder: Path, **more: object) -> AsyncIterator[Stage]:
         environment = {"XDG_RUNTIME_DIR": run, **NO_SCREEN_NEEDED}
         async with kept(folder, environment=environment, display={"mode": "cage"}, **more) as stage:  # type: ignore[arg-type]
             yield stage
+
+
+async def cold_in_cage(folder: Path) -> float:
+    """C on a compositor like kioskd's: there is one cage already."""
+    with tempfile.TemporaryDirectory(prefix="kioskd-run-") as run:
+        environment = {"XDG_RUNTIME_DIR": run, **NO_SCREEN_NEEDED}
+        compositor = Compositor(pytest.fail)
+        await compositor.start({**os.environ, **environment}, software=False)
+        try:
+            return await cold_start(folder, {**environment, **compositor.variables})
+        finally:
+            await compositor.stop()
 
 
 def cages(stage: Stage) -> Iterator[psutil.Process]:
@@ -49,7 +61,7 @@ async def cage_frozen(stage: Stage) -> None:
 
 @asynctest
 async def test_killed_it_and_the_page_are_back(tmp_path: Path) -> None:
-    cold = await cold_start(tmp_path)
+    cold = await cold_in_cage(tmp_path)
     async with on_cage(tmp_path) as stage:
         for _ in range(2):
             await comes_back(stage, cold + 5.0, cage_killed)
@@ -59,7 +71,7 @@ async def test_killed_it_and_the_page_are_back(tmp_path: Path) -> None:
 @asynctest
 async def test_frozen_it_is_ended_and_the_page_is_back(tmp_path: Path) -> None:
     """No row of its own: the page's frames stop, a browser that restarts on it hangs, and so it goes."""
-    cold = await cold_start(tmp_path)
+    cold = await cold_in_cage(tmp_path)
     async with on_cage(tmp_path) as stage:
         await stage.proven()
         await comes_back(stage, 3 * HANG_AFTER + FIRST_ANSWER_S + cold + 10.0, cage_frozen)
@@ -70,8 +82,9 @@ async def test_browsers_come_and_go_and_it_stays(tmp_path: Path) -> None:
     async def killed(stage: Stage) -> None:
         stage.victim.kill()
 
-    cold = await cold_start(tmp_path)
+    cold = await cold_in_cage(tmp_path)
     async with on_cage(tmp_path) as stage:
+        await stage.proven()  # a browser that goes before it was seen to paint takes its compositor along
         before = next(cages(stage))
         await comes_back(stage, cold + 1.0, killed)
         assert [each.pid for each in cages(stage)] == [before.pid]
@@ -86,7 +99,7 @@ async def test_hanging_at_its_start_it_is_started_again(tmp_path: Path) -> None:
     assert real is not None
     (tools / "cage").write_text(f'#!/bin/sh\n[ -e "{tmp_path}/again" ] && exec {real} "$@"\ntouch "{tmp_path}/again"\nexec sleep 600\n')
     (tools / "cage").chmod(0o755)
-    cold = await cold_start(tmp_path)
+    cold = await cold_in_cage(tmp_path)
     with tempfile.TemporaryDirectory(prefix="kioskd-run-") as run:
         environment = {"XDG_RUNTIME_DIR": run, **NO_SCREEN_NEEDED, "PATH": f"{tools}:{os.environ['PATH']}"}
 

@@ -68,7 +68,7 @@ const FAULTS = {
   busy({ seconds = 8 }) { const end = performance.now() + seconds * 1000; while (performance.now() < end); },
   endless_loop() { for (;;); },
   navigate_away({ url = dashboard.settings.other + "login.html" }) { location.href = url },
-  error_page({ url = "http://nowhere.invalid/" }) { location.href = url },
+  error_page({ url = "http://127.0.0.1:2/" }) { location.href = url },
   window_close() { open("", "_self"); close() },
   alert({ text = "The figures are late" }) { alert(text) },
   confirm({ text = "Stay signed in?" }) { confirm(text) },
