@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             return demo(rest)
         case _:
-            return _run(options.config, options.strict)
+            return _run(options.config, options.strict, options.session)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run the agent until SIGTERM; SIGHUP reads the configuration again")
     run.add_argument("--config", type=Path, default=CONFIG, metavar="FILE", help="the configuration (default: %(default)s)")
     run.add_argument("--strict", action="store_true", help="end with 78 if the configuration is bad: no last good one is used")
+    run.add_argument("--session", action="store_true", help="run in a desktop session: drawn there, kept in the user's own folder")
     check = commands.add_parser("check-config", help="check a configuration; 78 and every mistake if it is bad")
     check.add_argument("file", type=Path, nargs="?", default=CONFIG, metavar="FILE")
     show = commands.add_parser("show-config", help="print the configuration in force, every key with its value")
@@ -83,7 +84,7 @@ def _show(path: Path) -> int:
     return OK
 
 
-def _run(path: Path, strict: bool) -> int:
+def _run(path: Path, strict: bool, session: bool) -> int:
     import asyncio
 
     from kioskd.daemon import Daemon
@@ -92,7 +93,7 @@ def _run(path: Path, strict: bool) -> int:
     listener = notify.take()  # first of all: no child may inherit systemd's variables
     log.configure()
     try:
-        daemon = Daemon(path, listener, strict)
+        daemon = Daemon(path, listener, strict, session)
     except ConfigError as error:
         print("\n".join(error.mistakes), file=sys.stderr)
         return BAD_CONFIG

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from kioskd.screen import Screen
 from kioskd.shell import Shell
 from kioskd.web import template
 from kioskd.wire import pages
-from kioskd.wire.config import Config, policy
+from kioskd.wire.config import Config, in_session, policy
 from kioskd.wire.status import Clocks, status
 
 log = logging.getLogger(__name__)
@@ -35,8 +36,10 @@ ALIVE_S = 90.0
 class Daemon:
     """One kioskd, from its configuration file to the screen."""
 
-    def __init__(self, path: Path, notify: NullNotify, strict: bool = False) -> None:
-        """Read the configuration at ``path``; a bad one raises ``ConfigError`` only where ``strict``."""
+    def __init__(self, path: Path, notify: NullNotify, strict: bool = False, session: bool = False) -> None:
+        """Read the configuration at ``path``; a bad one raises ``ConfigError`` only where ``strict``. ``session``: see ``in_session``."""
+        folder = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+        self._fit: Callable[[Config], Config] = (lambda config: in_session(config, folder)) if session else (lambda config: config)
         self._path = path
         self._notify = notify
         self._mistakes: tuple[str, ...] = ()
@@ -47,19 +50,19 @@ class Daemon:
 
     def _first_config(self, strict: bool) -> Config:
         try:
-            config = config_file.read(self._path)
+            config = self._fit(config_file.read(self._path))
         except ConfigError as error:
             if strict:
                 raise
             self._mistakes = error.mistakes
             for mistake in error.mistakes:
                 log.error("%s", mistake)
-            rescued = config_file.rescued(self._path)
+            rescued = self._fit(config_file.rescued(self._path))
             kept = config_file.last_good(Path(rescued.state))
             self._good = kept is not None
             if kept is not None:
                 log.warning("Going on with the last good configuration, kept in %s", kept.state)
-            return kept or rescued
+            return self._fit(kept) if kept else rescued
         self._keep(config)
         return config
 
@@ -128,7 +131,7 @@ class Daemon:
     def _read_config(self) -> None:
         """Read the file anew: a bad one changes nothing but the status."""
         try:
-            config = config_file.read(self._path)
+            config = self._fit(config_file.read(self._path))
         except ConfigError as error:
             if error.mistakes != self._mistakes:
                 for mistake in error.mistakes:

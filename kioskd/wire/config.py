@@ -101,6 +101,18 @@ def show(config: Config) -> str:
     return text
 
 
+def in_session(config: Config, folder: str) -> Config:
+    """Return the configuration for a desktop session: drawn there and kept in ``folder``, where the file says nothing else."""
+    shipped = Config()
+    mode = Display.INHERIT if config.display.mode is Display.AUTO else config.display.mode
+    config = replace(config, display=DisplayConfig(mode))
+    if folder and config.state == shipped.state:
+        config = replace(config, state=folder)
+    if folder and config.browser.profile == shipped.browser.profile:
+        config = replace(config, browser=replace(config.browser, profile=f"{folder}/profile"))
+    return config
+
+
 def policy(config: Config, total_memory: int) -> Policy:
     """Return what decisions may depend on. ``total_memory``: bytes of RAM, of which ``health.memory`` may be a share."""
     memory = config.health.memory

@@ -8,7 +8,7 @@ import pytest
 
 from kioskd.core.policy import Deploy, Health, JournalRule, Outage, Page, Policy, Reboot, WebSocket, Word
 from kioskd.errors import ConfigError
-from kioskd.wire.config import Api, Browser, Config, Display, DisplayConfig, parse, policy, show
+from kioskd.wire.config import Api, Browser, Config, Display, DisplayConfig, in_session, parse, policy, show
 from kioskd.wire.document import LIMIT
 
 CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.yaml"))
@@ -175,3 +175,13 @@ def test_every_leaf_key_has_a_reader() -> None:
 
     leaves = text(nest(Config)).count("\\a")
     assert len(mistakes(text(nest(Config)))) == leaves == 29
+
+
+def test_in_a_session_the_shipped_folders_and_display_give_way_and_the_owners_do_not() -> None:
+    fitted = in_session(Config(), "/home/pi/.config/kioskd")
+    assert (fitted.display.mode, fitted.state, fitted.browser.profile) == (
+        Display.INHERIT, "/home/pi/.config/kioskd", "/home/pi/.config/kioskd/profile",
+    )  # fmt: skip
+    own = Config(state="/srv/state", browser=Browser(profile="volatile"), display=DisplayConfig(Display.HEADLESS))
+    assert in_session(own, "/home/pi/.config/kioskd") == own
+    assert in_session(Config(), "").state == Config().state
