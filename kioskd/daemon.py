@@ -194,5 +194,5 @@ class Daemon:
 
     def status(self) -> dict[str, Any]:
         """Return what ``GET /api/status`` shows."""
-        problems = {**self._problems, "inotify": self.watch.problem, "api": self.api.problem}
+        problems = {**self._problems, "inotify": self.watch.problem, "api": self.api.problem, "profile": self.screen.profile_trouble}
         return status(self.shell.kernel, Clocks(time.monotonic(), time.time()), problems)
