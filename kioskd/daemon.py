@@ -187,5 +187,8 @@ class Daemon:
 
     def status(self) -> dict[str, Any]:
         """Return what ``GET /api/status`` shows."""
-        problems = {**self._problems, "display": self.display.problem, "inotify": self.watch.problem, "api": self.api.problem}
+        problems = {
+            **self._problems, "display": self.display.problem, "inotify": self.watch.problem, "api": self.api.problem,
+            "profile": self.screen.profile_trouble,
+        }  # fmt: skip
         return status(self.shell.kernel, Clocks(time.monotonic(), time.time()), problems)

@@ -6,28 +6,32 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 START_S, STOP_S, COMMAND_S = 30.0, 20.0, 120.0
 
 
 class Machine:
-    """One container over ``root``, which stays as it is. It has no network but its own loopback."""
+    """One container over ``layers``, the uppermost first, which stay as they are. It has no network but its own loopback."""
 
-    def __init__(self, root: Path, scratch: Path, name: str) -> None:
-        self._root, self._scratch, self._name = root, scratch, name
+    def __init__(self, layers: Sequence[Path], scratch: Path, name: str) -> None:
+        self._layers, self._scratch, self._name = layers, scratch, name
         self._container: subprocess.Popen[bytes] | None = None
         self.leader = 0
         self.seen_from_outside = scratch / "machine"
 
-    def start(self) -> None:
-        """Power on, and wait until systemd says that it is running."""
+    def mount(self) -> None:
+        """Put the disk together, without power."""
         for part in ("machine", "upper", "work"):
             (self._scratch / part).mkdir(exist_ok=True)
         if not os.path.ismount(self.seen_from_outside):
-            layers = f"lowerdir={self._root},upperdir={self._scratch}/upper,workdir={self._scratch}/work"
+            layers = f"lowerdir={':'.join(map(str, self._layers))},upperdir={self._scratch}/upper,workdir={self._scratch}/work"
             subprocess.run(["mount", "-t", "overlay", "overlay", "-o", layers, self.seen_from_outside], check=True)
+
+    def start(self) -> None:
+        """Power on, and wait until systemd says that it is running."""
+        self.mount()
         # A control group of its own: else systemd-nspawn would make its two in the group that this test runs in.
         groups = " ".join(str(group) for group in self._groups())
         command = f"for group in {groups}; do mkdir -p $group && echo $$ >$group/cgroup.procs; done; exec systemd-nspawn \"$@\""
@@ -43,9 +47,10 @@ class Machine:
 
     def _find_leader(self) -> bool:
         assert self._container is not None and self._container.poll() is None, (self._scratch / "console.log").read_text()
+        # systemd-nspawn's first child only makes the second; the one sought is the first process of its namespace.
         children = Path(f"/proc/{self._container.pid}/task/{self._container.pid}/children").read_text().split()
-        self.leader = int(children[0]) if children else 0
-        return bool(children)
+        self.leader = next((int(each) for each in children if _is_first(each)), 0)
+        return self.leader != 0
 
     def _groups(self) -> list[Path]:
         base = Path("/sys/fs/cgroup")
@@ -57,8 +62,9 @@ class Machine:
         return self.run("systemctl", "is-system-running", check=False).strip()
 
     def run(self, *command: str, check: bool = True, within: float = COMMAND_S) -> str:
-        """Run a command inside, as root; return what it printed. Raises AssertionError where it fails."""
-        into = ["nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "-C", "--"]
+        """Run a command inside, as root; return what it printed. Raises AssertionError where it fails. Without power: in a chroot."""
+        powered = ["nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "-C", "--"]
+        into = powered if self.leader else ["chroot", str(self.seen_from_outside)]
         done = subprocess.run([*into, *command], capture_output=True, text=True, timeout=within, stdin=subprocess.DEVNULL, env=INSIDE)
         assert not check or done.returncode == 0, f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
         return done.stdout + ("" if check else done.stderr)
@@ -107,20 +113,39 @@ class Machine:
                 group.rmdir()
 
 
+def _is_first(pid: str) -> bool:
+    with contextlib.suppress(OSError):
+        return "\t1\n" in Path(f"/proc/{pid}/status").read_text().partition("NSpid:")[2].partition("NSpgid:")[0]
+    return False
+
+
 #: What a login would have; nothing of this machine's own.
 INSIDE = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive", "TERM": "dumb"}
 
 
 @contextlib.contextmanager
-def machine(root: Path, name: str) -> Iterator[Machine]:
+def machine(name: str, layers: Sequence[Path], power: bool = True) -> Iterator[Machine]:
     """A machine that runs, thrown away at the end."""
     with tempfile.TemporaryDirectory(prefix="kioskd-machine-") as scratch:
-        it = Machine(root, Path(scratch), name)
+        it = Machine(layers, Path(scratch), name)
         try:
-            it.start()
+            it.start() if power else it.mount()
             yield it
         finally:
             it.throw_away()
+
+
+@contextlib.contextmanager
+def prepared(name: str, layers: Sequence[Path], prepare: Callable[[Machine], None]) -> Iterator[tuple[Path, ...]]:
+    """The layers, and above them what ``prepare`` did to a machine: to start others from."""
+    with tempfile.TemporaryDirectory(prefix="kioskd-layer-") as scratch:
+        it = Machine(layers, Path(scratch), name)
+        try:
+            it.start()
+            prepare(it)
+        finally:
+            it.throw_away()
+        yield (Path(scratch) / "upper", *layers)
 
 
 def until(holds: Callable[[], object], within: float, otherwise: str) -> None:
