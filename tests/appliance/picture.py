@@ -9,9 +9,12 @@ from kioskd.demo.oracle import CELLS, painted
 
 BRIGHT, DULL, TOLERANCE = 200, 40, 25  # of the strip's colours, as the page paints them; black is no strip
 NEARLY_WHITE = 240
+WHITE = 0.02  # part of the screen. The page has none: its brightest text is darker. A flash of a ninth of the screen was seen
 FOOT = 2.25  # of the page, in rem: from the bottom to the middle of the strip
 SIDE = 2.2  # from the right to the strip's end
 CELL = 8  # pixels, each way
+GROUND = ((16, 25, 36), (11, 15, 20))  # the page's: in the corner where its light is, and in the other three
+EXACT = 3  # how far from its colour a corner may be
 _LIGHT = bytes(255 if value >= NEARLY_WHITE else 0 for value in range(256))
 _OF_A_CONSOLE = bytes((0x00, 0x55, 0xAA, 0xFF))  # of which its sixteen colours are mixed
 
@@ -75,11 +78,16 @@ class Picture:
         """What it is a picture of."""
         if not self.pixels.translate(None, b"\0"):
             return Kind.BLACK
-        if self.white() > 0.5:
+        if self.white() > WHITE:
             return Kind.WHITE
         if not self.pixels.translate(None, _OF_A_CONSOLE):
             return Kind.CONSOLE
-        return Kind.OTHER if self.nonce() is None else Kind.PAGE
+        return Kind.PAGE if self.nonce() is not None and self._reaches_the_corners() else Kind.OTHER
+
+    def _reaches_the_corners(self) -> bool:
+        right, bottom = self.width - 1, self.height - 1
+        corners = [(self.at(0, 0), GROUND[0])] + [(self.at(*corner), GROUND[1]) for corner in ((right, 0), (0, bottom), (right, bottom))]
+        return all(abs(is_ - should_be) <= EXACT for colours in corners for is_, should_be in zip(*colours, strict=True))
 
     def png(self) -> bytes:
         """As a file for people."""
