@@ -39,7 +39,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if not os.environ.get("KIOSKD_WRITE_DOC") or not _rows:
         return
     sha, package = (Path(os.environ["KIOSKD_DISK"]) / "package").read_text().split()
-    described = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=DOCS, capture_output=True, text=True, check=True)
+    describe = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    described = subprocess.run(describe, cwd=DOCS, capture_output=True, text=True, check=True)
     rows = "\n".join("| " + " | ".join(row) + " |" for row in _rows)
     date = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
     (DOCS / "appliance.md").write_text(PAGE.format(date=date, commit=described.stdout.strip(), package=package, sha=sha, rows=rows))

@@ -150,6 +150,19 @@ def test_a_white_picture_would_be_seen(vm: Vm, bare: Callable[[str], None], kept
     assert seen.white()
 
 
+def test_display_unplugged(vm: Vm, standing: Picture, kept: Path, record_property: Callable[[str, object], None]) -> None:
+    """A display that is unplugged and plugged in again shows the page again"""
+    vm.plug(False)
+    until(lambda: "disconnected" in vm.shell("cat /sys/class/drm/card*-*/status").splitlines(), 30, "the kernel did not see it go")
+    time.sleep(10)  # long enough for everybody to notice
+    vm.plug(True)
+    plugged = time.monotonic()
+    seen = watch(vm, lambda seen: seen.pages() >= 3, PAGE_S, kept)
+    record_property("seen", f"{time.monotonic() - plugged:.0f} s")
+    assert not seen.white()
+    until(lambda: todays(vm), 30, "the picture is not today's")
+
+
 def test_power_cut(vm: Vm, standing: Picture, kept: Path, record_property: Callable[[str, object], None]) -> None:
     """After a power cut the page comes by itself again, with no white picture and no question"""
     vm.cut()

@@ -4,6 +4,7 @@ import contextlib
 import json
 import shlex
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -16,6 +17,7 @@ from tests.appliance.picture import Picture
 ANSWER_S, COMMAND_S, SHELL_S = 30.0, 60.0, 300.0  # of QEMU, of a command inside, from power-on to the shell
 WIDTH, HEIGHT = 1024, 600
 ABSOLUTE = 0x7FFF  # of QEMU's pointing devices: the right and the bottom edge
+SET_DESKTOP_SIZE = 251  # a message of the remote display's
 T = TypeVar("T")
 
 
@@ -35,7 +37,7 @@ class Vm:
     def power_on(self) -> None:
         """Switch on; what was written to the disk before is there."""
         assert self._qemu is None, "it is on"
-        for port in ("control", "shell"):
+        for port in ("control", "shell", "cable"):
             (self._scratch / port).unlink(missing_ok=True)
         self.powered_on = time.monotonic()
         with (self._scratch / "qemu.log").open("ab") as log:
@@ -47,13 +49,14 @@ class Vm:
     def _command(self) -> list[str]:
         made = self._scratch
         return [
-            "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "2048", "-nodefaults", "-display", "none",
-            "-device", f"virtio-gpu-pci,xres={WIDTH},yres={HEIGHT}", "-device", "virtio-keyboard-pci", "-device", "virtio-tablet-pci",
-            "-device", "virtio-rng-pci", "-kernel", str(self._disk / "vmlinuz"), "-initrd", str(self._disk / "initrd.img"),
-            "-append", "root=LABEL=root rw console=ttyS0 quiet", "-drive", f"file={made}/layer.qcow2,if=virtio,format=qcow2,cache=unsafe",
-            "-serial", f"file:{made}/serial.log", "-qmp", f"unix:{made}/control,server=on,wait=off",
+            "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "2048", "-nodefaults",
+            "-kernel", str(self._disk / "vmlinuz"), "-initrd", str(self._disk / "initrd.img"),
+            "-append", "root=LABEL=root rw console=ttyS0 quiet", "-serial", f"file:{made}/serial.log",
+            "-drive", f"file={made}/layer.qcow2,if=virtio,format=qcow2,cache=unsafe", "-device", "virtio-rng-pci",
+            "-display", "none", "-vnc", f"unix:{made}/cable", "-device", f"virtio-gpu-pci,xres={WIDTH},yres={HEIGHT}",
+            "-device", "virtio-keyboard-pci", "-device", "virtio-tablet-pci",
+            "-qmp", f"unix:{made}/control,server=on,wait=off", "-chardev", f"socket,id=shell,path={made}/shell,server=on,wait=off",
             "-device", "virtio-serial-pci", "-device", "virtserialport,chardev=shell,name=shell",
-            "-chardev", f"socket,id=shell,path={made}/shell,server=on,wait=off",
         ]  # fmt: skip
 
     def _connected(self, port: str) -> socket.socket:
@@ -112,6 +115,28 @@ class Vm:
         """Move the mouse to a place on the screen."""
         for axis, value in (("x", x * ABSOLUTE // WIDTH), ("y", y * ABSOLUTE // HEIGHT)):
             self.qmp("input-send-event", events=[{"type": "abs", "data": {"axis": axis, "value": value}}])
+
+    def plug(self, display: bool) -> None:
+        """Pull the display's cable, or put it back. QEMU has no command for it: a remote display that asks for no size is none."""
+        cable = self._connected("cable")
+
+        def hear(size: int) -> bytes:
+            heard = b""
+            while len(heard) < size:
+                heard += cable.recv(size - len(heard)) or _hung_up()
+            return heard
+
+        with cable:
+            cable.sendall(hear(12))  # the protocol's version: 3.8
+            assert 1 in hear(hear(1)[0]), "it asks for a password"
+            cable.sendall(b"\1")
+            assert hear(4) == bytes(4)
+            cable.sendall(b"\1")
+            hear(struct.unpack(">20xI", hear(24))[0])
+            cable.sendall(struct.pack(">BxHHBx", SET_DESKTOP_SIZE, *(WIDTH, HEIGHT) if display else (0, 0), 0))
+            cable.shutdown(socket.SHUT_WR)
+            while cable.recv(65536):  # until it has heard that too
+                pass
 
     def shell(self, script: str, *, check: bool = True, within: float = COMMAND_S) -> str:
         """Run a script inside, as root; return what it printed. Raises AssertionError where it fails."""

@@ -62,7 +62,8 @@ def watch(vm: Vm, enough: Callable[[Watch], bool], within: float, keep: Path) ->
         began = time.monotonic()
         assert began < deadline, f"not seen within {within:g} s; the last was {seen.frames[-1]}"
         picture = vm.picture()
-        frame = Frame(began - vm.powered_on, picture.kind(), picture.white(), (picture.width, picture.height) == (WIDTH, HEIGHT), picture.nonce())
+        own = (picture.width, picture.height) == (WIDTH, HEIGHT)
+        frame = Frame(began - vm.powered_on, picture.kind(), picture.white(), own, picture.nonce())
         if not seen.frames or frame.kind is not seen.frames[-1].kind:
             (keep / f"{frame.at:06.1f}-{frame.kind.name}.png").write_bytes(picture.png())
         if frame.kind is Kind.PAGE and seen.first_page is None:
