@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import signal
 import time
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from typing import Any
 from kioskd.core import actions as a
 from kioskd.core.facts import Asked, Command, ConfigRead, ConfigRejected, DeployRead
 from kioskd.core.policy import origin
+from kioskd.display import Display
 from kioskd.edges import config_file, host
 from kioskd.edges.http_api import Api
 from kioskd.edges.notify import NullNotify
@@ -23,7 +23,7 @@ from kioskd.screen import Screen
 from kioskd.shell import Shell
 from kioskd.web import template
 from kioskd.wire import pages
-from kioskd.wire.config import Config, Display, policy
+from kioskd.wire.config import Config, policy
 from kioskd.wire.status import Clocks, status
 
 log = logging.getLogger(__name__)
@@ -81,12 +81,15 @@ class Daemon:
                 loop.add_signal_handler(number, shell.stop)
             loop.add_signal_handler(signal.SIGHUP, self._hang_up)
             self.machine = host.Host(config.state)
-            self.screen = Screen(shell.emit, config.browser, self._display, self._url_of)
+            self.display = Display(shell.emit, config.display.mode)
+            backwards.push_async_callback(self.display.close)
+            self.screen = Screen(shell.emit, config.browser, lambda: self.display.variables, self._url_of)
             backwards.push_async_callback(self.screen.close)
             self.probes = Probes(shell.emit, lambda: self.config.url)
             backwards.push_async_callback(self.probes.close)
             self.watch = Watch(shell.emit, config.deploy, str(self._path), self._read_config)
             self.api = self._api(config)
+            shell.serve(self.display.verbs())
             shell.serve(self.screen.verbs())
             shell.serve(self._verbs())
             backwards.callback(self._notify.stopping)
@@ -137,29 +140,16 @@ class Daemon:
         self._keep(config)
         self.watch.follow(config.deploy)
         self.api.follow(config.api.listen)
+        self.display.follow(config.display.mode)
         self.screen.follow(config.browser)
         log.info("Configuration read from %s", self._path)
         self.shell.emit(ConfigRead(policy(config, host.total_memory())))
-        if config.browser != before.browser or config.display != before.display:
+        if config.browser != before.browser:
             self.shell.emit(Asked(Command.RESTART))
         if config.state != before.state:
             log.warning("A changed state folder counts from the next start of kioskd")
 
     # --- what the rooms ask of the wiring ----------------------------------------------------------
-
-    def _display(self) -> Mapping[str, str]:
-        """The variables that name the display to draw on; none: headless."""
-        mode = self.config.display.mode
-        present = {name: os.environ[name] for name in ("WAYLAND_DISPLAY", "DISPLAY", "XAUTHORITY") if os.environ.get(name)}
-        wanted = mode in (Display.AUTO, Display.INHERIT)
-        found = bool({"WAYLAND_DISPLAY", "DISPLAY"} & present.keys())
-        problem = None
-        if mode is Display.CAGE:
-            problem = "display.mode cage is not part of this version: running headless"
-        elif mode is Display.INHERIT and not found:
-            problem = "display.mode is inherit, and neither WAYLAND_DISPLAY nor DISPLAY is set: running headless"
-        self._problems["display"] = problem
-        return present if wanted and found else {}
 
     def _url_of(self, place: a.Place) -> str:
         match place:
@@ -194,5 +184,5 @@ class Daemon:
 
     def status(self) -> dict[str, Any]:
         """Return what ``GET /api/status`` shows."""
-        problems = {**self._problems, "inotify": self.watch.problem, "api": self.api.problem}
+        problems = {**self._problems, "display": self.display.problem, "inotify": self.watch.problem, "api": self.api.problem}
         return status(self.shell.kernel, Clocks(time.monotonic(), time.time()), problems)

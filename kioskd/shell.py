@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from kioskd.core.actions import Action, AskBrowser, AskPage, ProbeServer, ReadMemory, Steps
+from kioskd.core.actions import Action, AskBrowser, AskPage, LookForScreen, ProbeServer, ReadMemory, Steps
 from kioskd.core.facts import Done, Fact, Failed, Woke
 from kioskd.core.kernel import Kernel
 from kioskd.core.verdict import Verdict
@@ -26,7 +26,7 @@ Verb = Callable[[Any], Awaitable[None]]
 LEVELS = {Verdict.LOADING: logging.DEBUG, Verdict.HEALTHY: logging.INFO, Verdict.PAUSED: logging.INFO}
 
 #: Asked again and again while all is well: not worth a line.
-QUIET = (AskPage, AskBrowser, ProbeServer, ReadMemory)
+QUIET = (AskPage, AskBrowser, LookForScreen, ProbeServer, ReadMemory)
 
 
 class Shell:

@@ -1,4 +1,4 @@
-"""Imports point one way: core <- wire <- edges <- shell, screen <- daemon <- cli. Read from the source, nothing is imported."""
+"""Imports point one way: core <- wire <- edges <- shell, screen, display <- daemon <- cli. Read from the source, nothing is imported."""
 
 import ast
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent / "kioskd"
 
 #: Each floor may use those before it, and its own; what is not named here stands outside the house.
-FLOORS = [["errors"], ["core"], ["wire"], ["edges"], ["shell", "screen"], ["daemon"], ["cli", "ctl"], ["__main__"]]
+FLOORS = [["errors"], ["core"], ["wire"], ["edges"], ["shell", "screen", "display"], ["daemon"], ["cli", "ctl"], ["__main__"]]
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 
 #: Rooms of one edge: these are used by one edge each, and are nobody else's.

@@ -87,6 +87,10 @@ class Story:
             await self._running
 
 
+#: The first thing that is done.
+START = a.Steps((a.StartDisplay(1), a.StartBrowser(1)))
+
+
 async def answers(story: Story, action: a.Action) -> None:
     assert isinstance(action, a.ProbeServer)
     story.shell.emit(ServerAnswered(action.probe, action.url, Answer(200, html=True, at_home=True)))
@@ -103,8 +107,8 @@ async def test_a_fact_leads_to_actions_and_they_end_in_facts() -> None:
         story.rooms.does = {a.ProbeServer: lambda act: answers(story, act), a.StartBrowser: lambda act: starts(story, act)}
         story.shell.emit(ConfigRead(Policy(url=HOME)))
         await story.rooms.wait_for(a.Navigate)
-    assert story.rooms.orders[0] == a.StartBrowser(1)
-    assert Done(a.StartBrowser(1)) in story.facts
+    assert story.rooms.orders[:2] == [a.StartDisplay(1), a.StartBrowser(1)]
+    assert Done(START) in story.facts
 
 
 @asynctest
@@ -118,7 +122,7 @@ async def test_what_a_room_cannot_do_ends_in_failed_with_its_sentence() -> None:
         await story.rooms.wait_for(a.StartBrowser)
         story.shell.emit(ConfigRead(Policy(url=HOME)))
         await story.rooms.wait_for(a.ProbeServer)
-    assert Failed(a.StartBrowser(1), "there is no Chromium") in story.facts
+    assert Failed(START, "there is no Chromium") in story.facts
 
 
 @asynctest

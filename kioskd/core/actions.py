@@ -25,7 +25,20 @@ class Probe(Enum):
     HOME = "home"  # GET of the page
 
 
-# --- on the browser: never two at once (``Kernel`` holds that) -----------------------------------
+# --- on the display and the browser: never two at once (``Kernel`` holds that) --------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StartDisplay:
+    """End any compositor of ours, then see to something to draw on: the session's display, a new compositor, or none (headless).
+
+    ``DisplayStarted`` tells which. ``software``: a compositor of ours is to paint without the GPU.
+    """
+
+    deadline_s: ClassVar[float] = 10.0  # a compositor can hang at its start for ever
+    run: int
+    software: bool = False
+
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +188,15 @@ class ReadMemory:
 
 
 @dataclass(frozen=True, slots=True)
+class LookForScreen:
+    """Look whether something better can be drawn on by now; ``DisplayGone`` follows where it can."""
+
+    deadline_s: ClassVar[float] = 5.0
+    run: int
+
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeServer:
     """Ask the server once, within ``timeout`` seconds. ``homes``: the origins at which an answer is still home's."""
 
@@ -221,7 +243,7 @@ class RebootHost:
 
 
 Action = (
-    StartBrowser | StopBrowser | SetProfileAside | OpenPage | Navigate | Reload | StopLoading | EndScript | KillRenderer
-    | Steps | DismissDialog | ClosePopup | AskPage | AskBrowser | ReadDocument | ReadMemory
+    StartDisplay | LookForScreen | StartBrowser | StopBrowser | SetProfileAside | OpenPage | Navigate | Reload | StopLoading | EndScript
+    | KillRenderer | Steps | DismissDialog | ClosePopup | AskPage | AskBrowser | ReadDocument | ReadMemory
     | ProbeServer | ReadDeploy | Remember | RecordReboot | RebootHost
 )  # fmt: skip

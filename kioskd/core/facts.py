@@ -60,6 +60,25 @@ class Asked:
     for_s: float | None = None  # PAUSE: how long
 
 
+# --- the display --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DisplayStarted:
+    """There is something to draw on. ``lacks``: what is missing where it is less than was wanted (headless for want of a screen)."""
+
+    run: int  # of ``actions.StartDisplay``
+    lacks: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DisplayGone:
+    """What was drawn on is gone, or something better has appeared."""
+
+    run: int
+    reason: str
+
+
 # --- the browser --------------------------------------------------------------------------------
 
 
@@ -279,7 +298,7 @@ class Failed:
 
 
 Fact = (
-    Woke | ConfigRead | ConfigRejected | Remembered | Asked
+    Woke | ConfigRead | ConfigRejected | Remembered | Asked | DisplayStarted | DisplayGone
     | BrowserStarted | BrowserGone | BrowserAnswered | MemoryRead
     | PageGone | PageOpened | RendererGone | NavigationStarted | NavigationEnded | DocumentCommitted
     | Prompted | DialogOpened | PopupOpened | PageAnswered | DocumentRead

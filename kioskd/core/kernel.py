@@ -106,6 +106,7 @@ class Kernel:
             partial(rounds.ask_server, self.judgement, plans),
             rounds.read_deploy,
             rounds.read_memory,
+            rounds.look_for_screen,
             partial(rounds.refill, self.ladder),
         ):
             self.view, asked, later = ask(self.view, now, self.policy)

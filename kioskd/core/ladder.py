@@ -153,7 +153,7 @@ def _next(ladder: Ladder, incident: Incident, verdict: Verdict, view: View, poli
 def _restore(incident: Incident, judgement: Judgement, view: View, policy: Policy) -> Plan:
     """There is no browser, or no page in it: at once where the last one had worked, else at the constant pace."""
     step = STEPS[Verdict.NO_BROWSER][0]
-    lost_page = view.browser.life is Life.UP
+    lost_page = view.browser.life is Life.UP and not view.page.present
     if lost_page:
         remedy = Remedy.RESTART if incident.last == (Verdict.NO_BROWSER, Remedy.OPEN) else Remedy.OPEN
     else:

@@ -28,6 +28,7 @@ from kioskd.core.view import (
     STARVED_S,
     BrowserView,
     DeployView,
+    DisplayView,
     Heard,
     Life,
     Link,
@@ -66,6 +67,8 @@ def observe(view: View, fact: Fact, now: float, policy: Policy) -> View:
             return replace(view, expected=fact.expected, reboots=fact.reboots)
         case f.Asked():
             return _asked(view, fact, now)
+        case f.DisplayStarted() | f.DisplayGone():
+            return _display(view, fact, now)
         case f.BrowserStarted() | f.BrowserGone() | f.BrowserAnswered() | f.MemoryRead():
             return _browser(view, fact, now, policy)
         case f.ServerAnswered():
@@ -128,7 +131,25 @@ def _asked(view: View, fact: f.Asked, now: float) -> View:
             return replace(view, wish=fact.command)
 
 
-# --- the browser --------------------------------------------------------------------------------
+# --- the display and the browser -----------------------------------------------------------------
+
+
+def _display(view: View, fact: f.DisplayStarted | f.DisplayGone, now: float) -> View:
+    display = view.display
+    match fact:
+        case _ if fact.run != display.run:
+            return view
+        case f.DisplayStarted():
+            display = replace(display, life=Life.UP, since=now, reason="", lacks=fact.lacks, failed=False, looked_at=now)
+        case f.DisplayGone():
+            display = replace(display, life=Life.NONE, since=now, reason=fact.reason, lacks="")
+    return replace(view, display=display)
+
+
+def display_starting(view: View, now: float) -> View:
+    """Return the view in which a start of the display has been ordered: after one that failed, the other way of painting."""
+    last = view.display
+    return replace(view, display=DisplayView(last.run + 1, Life.STARTING, now, software=last.failed and not last.software))
 
 
 def _browser(view: View, fact: f.BrowserStarted | f.BrowserGone | f.BrowserAnswered | f.MemoryRead, now: float, policy: Policy) -> View:
@@ -155,7 +176,11 @@ def browser_gone(view: View, reason: str, died: bool, now: float) -> View:
     if view.browser.life is Life.NONE:
         return view
     deaths = view.browser.deaths + (died and not view.browser.proved)
-    browser = replace(view.browser, life=Life.NONE, since=now, reason=reason, pid=None, question=None, deaths=deaths, memory=None)
+    # A program that never ran says nothing about what it would have drawn on.
+    painted = view.browser.painted or not died
+    browser = replace(
+        view.browser, life=Life.NONE, since=now, reason=reason, pid=None, question=None, deaths=deaths, memory=None, painted=painted
+    )
     return replace(view, browser=browser, page=PageView())
 
 
@@ -249,6 +274,8 @@ def _done(view: View, action: Action, now: float) -> View:
 def _undone(view: View, action: Action, reason: str, now: float) -> View:
     """What was ordered did not happen: the view must not go on believing it."""
     parts = action.actions if isinstance(action, Steps) else (action,)
+    if view.display.life is Life.STARTING:
+        view = replace(view, display=replace(view.display, life=Life.NONE, since=now, reason=reason, failed=True))
     if any(isinstance(part, StartBrowser) for part in parts):
         return browser_gone(view, reason, died=False, now=now)
     if any(isinstance(part, Navigate) for part in parts):

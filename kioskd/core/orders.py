@@ -18,18 +18,19 @@ from kioskd.core.actions import (
     Reload,
     SetProfileAside,
     StartBrowser,
+    StartDisplay,
     Steps,
     StopBrowser,
     StopLoading,
 )  # fmt: skip
 from kioskd.core.facts import Command
 from kioskd.core.ladder import Plan
-from kioskd.core.observe import browser_starting
+from kioskd.core.observe import browser_starting, display_starting
 from kioskd.core.page import loading
 from kioskd.core.policy import Policy
 from kioskd.core.steps import Remedy
 from kioskd.core.verdict import Verdict
-from kioskd.core.view import View, home_good, shown
+from kioskd.core.view import Life, View, home_good, shown
 
 #: How fresh the GET of home must be before a readable page is left.
 FRESH_S = 1.0
@@ -58,8 +59,9 @@ def order(view: View, verdict: Verdict, remedy: Remedy, now: float) -> tuple[Vie
         case Remedy.RESTART | Remedy.RESTART_GENTLY:
             view = replace(view, tried=replace(view.tried, big_at=now)) if verdict is Verdict.TOO_BIG else view
             stop = StopBrowser(generation, polite=remedy is Remedy.RESTART_GENTLY)
+            view, display = _display(view, now)
             view = replace(browser_starting(view, generation + 1, now), wish=None)  # more than was wished for
-            return _busy(view, Steps((stop, StartBrowser(generation + 1))), now)
+            return _busy(view, Steps((stop, *display, StartBrowser(generation + 1))), now)
         case Remedy.OPEN:
             return _busy(view, OpenPage(generation), now)
         case Remedy.GO_HOME:
@@ -86,13 +88,26 @@ def order(view: View, verdict: Verdict, remedy: Remedy, now: float) -> tuple[Vie
 
 
 def _start(view: View, now: float) -> tuple[View, Action]:
-    start = StartBrowser(view.browser.generation + 1)
-    suspect = view.browser.deaths >= DEATHS and not view.browser.set_aside
-    view = replace(browser_starting(view, start.generation, now), wish=None)
-    if not suspect:
-        return _busy(view, start, now)
-    view = replace(view, browser=replace(view.browser, set_aside=True))
-    return _busy(view, Steps((SetProfileAside(), start)), now)
+    last = view.browser
+    parts: list[Action] = []
+    if last.life is Life.UP:  # it lives on although its display is gone
+        parts.append(StopBrowser(last.generation))
+    view, display = _display(view, now)
+    parts += display
+    view = replace(browser_starting(view, last.generation + 1, now), wish=None)
+    if last.deaths >= DEATHS and not last.set_aside:
+        view = replace(view, browser=replace(view.browser, set_aside=True))
+        parts.append(SetProfileAside())
+    start = StartBrowser(last.generation + 1)
+    return _busy(view, Steps((*parts, start)) if parts else start, now)
+
+
+def _display(view: View, now: float) -> tuple[View, list[Action]]:
+    """What is drawn on stays while browsers come and go, unless one went without ever having painted: then it may be to blame."""
+    if view.display.life is Life.UP and view.browser.painted:
+        return view, []
+    view = display_starting(view, now)
+    return view, [StartDisplay(view.display.run, view.display.software)]
 
 
 def _leaving(view: View, now: float) -> View:

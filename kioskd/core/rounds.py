@@ -3,6 +3,7 @@
 - The page and the browser are asked together, at a constant pace, and the page at once after it loaded.
 - The server is asked only in doubt, and once a load for the baseline.
 - The deploy is read when it has settled; an incomplete one again each interval.
+- Where there is no screen one is looked for.
 - Dialogs and pop-ups are answered as they come.
 """
 
@@ -15,6 +16,7 @@ from kioskd.core.actions import (
     AskPage,
     ClosePopup,
     DismissDialog,
+    LookForScreen,
     Probe,
     ProbeServer,
     ReadDeploy,
@@ -160,6 +162,18 @@ def read_memory(view: View, now: float, policy: Policy) -> Round:
         return view, [], [due]
     view = replace(view, browser=replace(browser, memory_asked_at=now))
     return view, [ReadMemory(browser.generation)], [now + MEMORY_PACE_S]
+
+
+def look_for_screen(view: View, now: float, policy: Policy) -> Round:
+    """Look for a screen while there is none to draw on: nothing tells of its coming."""
+    display = view.display
+    if display.life is not Life.UP or not display.lacks:
+        return view, [], []
+    due = display.looked_at + policy.health.interval
+    if now < due:
+        return view, [], [due]
+    view = replace(view, display=replace(display, looked_at=now))
+    return view, [LookForScreen(display.run)], [now + policy.health.interval]
 
 
 def refill(ladder: Ladder, view: View, now: float, policy: Policy) -> Round:

@@ -77,6 +77,8 @@ def _paused(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
 def _no_browser(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
     if view.browser.life is not Life.UP:
         return view.browser.since, view.browser.reason
+    if view.display.life is Life.NONE and view.display.run:
+        return view.display.since, view.display.reason
     if not view.page.present:
         return view.page.gone_at, "the page closed itself"
     return None

@@ -52,6 +52,20 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class DisplayView:
+    """What is drawn on."""
+
+    run: int = 0
+    life: Life = Life.NONE
+    since: float = 0.0
+    reason: str = ""  # why there is none
+    lacks: str = ""  # what it is less than
+    software: bool = False  # the compositor paints without the GPU
+    failed: bool = False  # it did not start
+    looked_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class BrowserView:
     """The browser process."""
 
@@ -65,6 +79,7 @@ class BrowserView:
     question: Question | None = None
     answered_at: float = 0.0
     proved: bool = False  # a document of ours has loaded in it
+    painted: bool = False  # its page has answered: where it can be seen, after a frame was painted
     deaths: int = 0  # in a row, before the first document
     set_aside: bool = False  # the profile was, and no document has loaded since: it is not to blame
     memory: int | None = None
@@ -175,6 +190,7 @@ class View:
     expected: tuple[tuple[str, str], ...] = ()  # (home path, connection URL)
     gaps: tuple[tuple[str, float], ...] = ()  # (connection URL, longest gap seen)
     reboots: int = 0
+    display: DisplayView = field(default_factory=DisplayView)
     browser: BrowserView = field(default_factory=BrowserView)
     page: PageView = field(default_factory=PageView)
     link: Link = field(default_factory=Link)

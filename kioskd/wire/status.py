@@ -67,6 +67,12 @@ def status(kernel: Kernel, clocks: Clocks, problems: Mapping[str, str | None]) -
             "memory": view.browser.memory,
             "reason": view.browser.reason,
         },
+        "display": {
+            "state": view.display.life.value,
+            "since": clocks.text(view.display.since),
+            "lacks": view.display.lacks,
+            "software": view.display.software,
+        },
         "versions": {
             "screen": _version(shown(view)),
             "disk": _version(deploy.disk.version if deploy.disk else None),
@@ -90,6 +96,8 @@ def line(kernel: Kernel, clocks: Clocks) -> str:
         parts.append(f"version {version.mtime}")
     if plan:
         parts.append(f"next: {plan.remedy.value}" + (f" at {clocks.text(plan.due)}" if plan.due > clocks.monotonic else ""))
+    if view.display.lacks:
+        parts.append(view.display.lacks)
     if view.mistakes:
         parts.append(f"bad configuration: {view.mistakes[0]}")
     return "; ".join(parts)

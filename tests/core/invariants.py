@@ -12,7 +12,7 @@ from kioskd.core.verdict import Verdict
 from kioskd.core.view import Life
 
 ON_BROWSER = (
-    a.StartBrowser, a.StopBrowser, a.SetProfileAside, a.OpenPage, a.Navigate, a.Reload, a.StopLoading,
+    a.StartDisplay, a.StartBrowser, a.StopBrowser, a.SetProfileAside, a.OpenPage, a.Navigate, a.Reload, a.StopLoading,
     a.EndScript, a.KillRenderer, a.Steps, a.RebootHost,
 )  # fmt: skip
 

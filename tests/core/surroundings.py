@@ -1,5 +1,6 @@
 """What is around a page, and does as told: the browser, the server, the deploy, the host and the people near it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -158,6 +159,55 @@ class Deploy:
 
     def read(self) -> f.DeployRead:
         return f.DeployRead(f.Version(self.mtime, self.digest), self.missing) if self.present else f.DeployRead(None)
+
+
+class Display:
+    """What is drawn on: one that is simply there, until it is told otherwise."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.run, self.hangs, self.lacks, self.dead = 0, False, "", False
+
+    def plan(self, run: int) -> tuple[float, str | None, Callable[[], None]]:
+        """What a start comes to."""
+        if self.hangs:
+            return a.StartDisplay.deadline_s, "not done within 10 s", lambda: None
+
+        def started() -> None:
+            self.run, self.dead = run, False
+            self.world.tell(f.DisplayStarted(run, self.lacks))
+
+        return 0.05, None, started
+
+    def look(self, run: int) -> None:
+        if not self.lacks:
+            self.world.tell(f.DisplayGone(run, "a screen has been connected"))
+
+    def kill(self) -> None:
+        """The compositor ends, and the browser that drew on it; its news comes first."""
+        self.dead = True
+        self.world.tell(f.DisplayGone(self.run, "cage was killed by SIGKILL"))
+        self.world.browser.kill()
+
+    def kill_late(self) -> None:
+        """The same, and the browser's end is the first that is heard of it."""
+        self.dead = True
+        self.world.browser.kill()
+        self.world.later(0.02, lambda: self.world.tell(f.DisplayGone(self.run, "cage was killed by SIGKILL")))
+
+    def hang(self) -> None:
+        """From the next start on it never comes up."""
+        self.hangs = True
+
+    def mend(self) -> None:
+        self.hangs = False
+
+    def disconnect(self) -> None:
+        """From the next start on there is no screen."""
+        self.lacks = "headless: no screen"
+
+    def connect(self) -> None:
+        self.lacks = ""
 
 
 class Host:

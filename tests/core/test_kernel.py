@@ -36,6 +36,10 @@ def test_deadlines() -> None:
     assert a.Steps((a.StopBrowser(1), a.StartBrowser(2))).deadline_s == 45.0
 
 
+#: The first thing that is done.
+START = a.Steps((a.StartDisplay(1), a.StartBrowser(1)))
+
+
 def started(policy: Policy = POLICY) -> Kernel:
     kernel = Kernel()
     kernel.handle(f.ConfigRead(policy), 0.0)
@@ -45,15 +49,15 @@ def started(policy: Policy = POLICY) -> Kernel:
 def test_an_action_whose_answer_is_lost_is_given_up() -> None:
     kernel = started()
     start = kernel.view.busy
-    assert start == a.StartBrowser(1)
-    kernel.handle(f.Woke(0.0), 39.9)
+    assert start == START
+    kernel.handle(f.Woke(0.0), 49.9)
     assert kernel.view.busy == start
-    at = a.StartBrowser.deadline_s + OVERDUE_S + kernel.view.busy_since
+    at = START.deadline_s + OVERDUE_S + kernel.view.busy_since
     actions, _ = kernel.handle(f.Woke(0.0), kernel.wake_at)
     while kernel.wake_at < at:
         kernel.handle(f.Woke(0.0), kernel.wake_at)
     actions, _ = kernel.handle(f.Woke(0.0), at)
-    assert a.StartBrowser(2) in actions
+    assert a.Steps((a.StartDisplay(2, software=True), a.StartBrowser(2))) in actions
 
 
 def test_a_load_that_cannot_be_stopped_does_not_hide_that_the_page_hangs() -> None:
@@ -105,7 +109,7 @@ def test_a_late_turn_does_not_age_the_questions() -> None:
 
 def test_a_start_that_comes_after_it_was_given_up_does_not_count() -> None:
     kernel = started()
-    kernel.handle(f.Failed(a.StartBrowser(1), "too slow"), 1.0)
+    kernel.handle(f.Failed(START, "too slow"), 1.0)
     assert kernel.view.browser.life is Life.NONE
     kernel.handle(f.BrowserStarted(1, 5, "Chrome"), 1.1)
     assert kernel.view.browser.life is Life.NONE
@@ -118,7 +122,7 @@ def test_deaths_count_only_before_the_first_document_and_only_of_processes() -> 
     kernel.handle(f.BrowserGone(1, "exit 21", 5), 0.5)
     assert kernel.view.browser.deaths == 1
     kernel.handle(f.BrowserGone(1, "its pipe closed", 5), 0.6)
-    kernel.handle(f.Failed(a.StartBrowser(1), "the browser has ended"), 0.7)
+    kernel.handle(f.Failed(START, "the browser has ended"), 0.7)
     assert kernel.view.browser.deaths == 1
     kernel.handle(f.Woke(0.0), 5.0)
     kernel.handle(f.BrowserGone(2, "not installed", None), 5.5)
@@ -307,7 +311,7 @@ def test_a_start_that_is_tried_again_says_what_was_wrong_with_the_last() -> None
     kernel = started()
     generation, now = kernel.view.browser.generation, kernel.wake_at - 0.1
     kernel.handle(f.BrowserGone(generation, "there is no Chromium"), now)
-    kernel.handle(f.Failed(a.StartBrowser(generation), "there is no Chromium"), now)
+    kernel.handle(f.Failed(kernel.view.busy or START, "there is no Chromium"), now)
     while kernel.view.browser.generation == generation and now < 100.0:
         now = kernel.wake_at
         kernel.handle(f.Woke(now), now)
@@ -318,8 +322,9 @@ def test_a_start_that_is_tried_again_says_what_was_wrong_with_the_last() -> None
 def test_the_last_word_of_the_document_before_says_nothing_about_this_one() -> None:
     kernel, start = started(), own("start")
     kernel.handle(f.ServerAnswered(a.Probe.HOME, HOME, f.Answer(200, True, True)), 0.1)
+    kernel.handle(f.DisplayStarted(1), 0.2)
     kernel.handle(f.BrowserStarted(1, 7, "Chrome/156"), 0.4)
-    kernel.handle(f.Done(a.StartBrowser(1)), 0.4)
+    kernel.handle(f.Done(START), 0.4)
     kernel.handle(f.Done(a.Navigate(1, a.Place.HOME)), 0.41)
     question = kernel.view.questions
     kernel.handle(f.DocumentCommitted(1, "D", HOME), 0.5)

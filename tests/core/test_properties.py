@@ -38,6 +38,7 @@ connections = st.builds(
     lambda url, times, *rest: f.Connection(url, *times, *rest), sockets, open_or_dead, st.booleans(), st.integers(0, 99), seconds, seconds
 )
 actions = st.one_of(
+    st.builds(a.StartDisplay, number, st.booleans()),
     st.builds(a.StartBrowser, generation),
     st.builds(a.Reload, generation, st.booleans()),
     st.builds(a.Navigate, generation, st.sampled_from(a.Place)),
@@ -52,6 +53,8 @@ facts = st.one_of(
     st.builds(f.ConfigRead, policies),
     st.builds(f.ConfigRejected, st.just(("bad",))),
     st.builds(f.Asked, st.sampled_from(f.Command), st.one_of(st.none(), seconds)),
+    st.builds(f.DisplayStarted, number, st.sampled_from(["", "no screen"])),
+    st.builds(f.DisplayGone, number, st.just("gone")),
     st.builds(f.BrowserStarted, generation, number, st.just("Chrome")),
     st.builds(f.BrowserGone, generation, st.just("gone"), st.one_of(st.none(), number)),
     st.builds(f.BrowserAnswered, generation, number),
@@ -124,6 +127,7 @@ PAGE = [
 ]  # fmt: skip
 BROWSER = [
     "browser.kill", "browser.freeze", "browser.thaw", "browser.vanish", "browser.install", "browser.corrupt_profile", "browser.swell 900",
+    "display.kill", "display.kill_late", "display.hang", "display.mend", "display.disconnect", "display.connect",
 ]  # fmt: skip
 SERVER = [
     "server.stop", "server.start", "server.answer 502", "server.answer 401", "server.refuse_sockets", "server.want_cookie",
@@ -143,6 +147,8 @@ def mend(world: World) -> None:
     world.browser.missing = world.browser.corrupt = world.browser.mute = False
     world.browser.size = 200 << 20
     world.host.broken = False
+    world.display.mend()
+    world.display.connect()
     world.deploy.change()  # also a way to be rid of what may be tried only once a version
     world.do("host.ask resume")
     world.do("host.mend_config")

@@ -15,9 +15,12 @@ from kioskd.core.kernel import Kernel
 from kioskd.core.policy import Policy, path
 from tests.core.fake_page import HOME, SOCKET, Page, own_page
 from tests.core.invariants import Watch
-from tests.core.surroundings import Browser, Deploy, Host, Server
+from tests.core.surroundings import Browser, Deploy, Display, Host, Server
 
-QUIET = (a.AskPage, a.AskBrowser, a.ProbeServer, a.ReadMemory, a.ReadDocument, a.ReadDeploy, a.Remember, a.DismissDialog, a.ClosePopup)
+QUIET = (
+    a.AskPage, a.AskBrowser, a.LookForScreen, a.ProbeServer, a.ReadMemory, a.ReadDocument, a.ReadDeploy, a.Remember, a.DismissDialog,
+    a.ClosePopup,
+)  # fmt: skip
 
 
 def describe(action: a.Action) -> str:
@@ -31,6 +34,8 @@ def describe(action: a.Action) -> str:
             return "Reload fresh"
         case a.StopBrowser(polite=True):
             return "StopBrowser politely"
+        case a.StartDisplay(software=True):
+            return "StartDisplay software"
         case a.RecordReboot(spent=spent):
             return f"RecordReboot {spent}"
         case _:
@@ -57,7 +62,7 @@ class World:
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self.kernel, self.watch, self.wake_at = Kernel(), Watch(), inf
         self.browser, self.server, self.deploy, self.host = Browser(self), Server(self), Deploy(self), Host(self)
-        self.page = Page(self)
+        self.display, self.page = Display(self), Page(self)
 
     def boot(self, policy: Policy | None, expected: tuple[tuple[str, str], ...] = (), reboots: int = 0) -> None:
         """Start kioskd: with a good configuration, or (None) with a bad one."""
@@ -184,6 +189,10 @@ class World:
 
         browser, page, tell = self.browser, self.page, self.tell
         match action:
+            case a.StartDisplay(run=run):
+                return self.display.plan(run)
+            case a.LookForScreen(run=run):
+                return 0.01, None, lambda: self.display.look(run)
             case a.StartBrowser(generation=generation):
                 return self._plan_start(generation)
             case a.StopBrowser():
@@ -217,6 +226,9 @@ class World:
     def _plan_start(self, generation: int) -> tuple[float, str | None, Callable[[], None]]:
         if self.browser.missing:
             return 0.01, "Cannot find a browser", lambda: None
+        if self.display.dead:
+            self.later(0.05, lambda: self.tell(f.BrowserGone(generation, "Chromium ended with exit code 1", 4000 + generation)))
+            return 0.06, "the browser has ended", lambda: None
         if self.browser.mute:
             return a.StartBrowser.deadline_s, "no first answer", lambda: None
         if self.browser.corrupt:

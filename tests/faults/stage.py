@@ -84,12 +84,14 @@ async def kept(
     deploy: bool | Path = False,
     switches: dict[str, Any] | None = None,
     trouble: Trouble | None = None,
+    environment: dict[str, str] | None = None,
     **over: Any,
 ) -> AsyncIterator[Stage]:
     """A dashboard kept by kioskd, with its page back.
 
     ``learnt``: kioskd remembers the page's connection from an earlier run. ``quick``: patience is shortened.
     ``deploy``: the dashboard's own dist is followed, or another index. ``trouble``: is there from the start, and the page not waited for.
+    ``environment``: what kioskd's is to have besides this test's own.
     """
     folder = folder / "kept"
     folder.mkdir(parents=True)
@@ -99,7 +101,7 @@ async def kept(
         settings = merged({"browser": {"flags": list(SMALL)}, **({"health": QUICK} if quick else {})}, over)
         if deploy:
             settings = merged({"deploy": {"index": str(dashboard.index if deploy is True else deploy)}}, settings)
-        kiosk = Kiosk(dashboard.url, folder, **settings)
+        kiosk = Kiosk(dashboard.url, folder, environment, **settings)
         if learnt:
             remember(kiosk.state, dashboard.url, dashboard.socket_url)
         if trouble:

@@ -1,6 +1,6 @@
 """What kioskd says of itself, from a kernel that has lived a little."""
 
-from kioskd.core.actions import Navigate, Place, Probe, StartBrowser
+from kioskd.core.actions import Navigate, Place, Probe, StartBrowser, StartDisplay, Steps
 from kioskd.core.facts import (
     Answer,
     BrowserAnswered,
@@ -9,6 +9,7 @@ from kioskd.core.facts import (
     ConfigRejected,
     Connection,
     DeployRead,
+    DisplayStarted,
     DocumentCommitted,
     Done,
     Fact,
@@ -43,8 +44,9 @@ def lived(until: float = 20.0) -> Kernel:
     tell(kernel, ConfigRead(Policy(url=HOME, deploy=Deploy(index="/srv/index.html"))), 0.0)
     tell(kernel, DeployRead(Version(5, "sha256:aa")), 0.0)
     tell(kernel, ServerAnswered(Probe.HOME, HOME, Answer(200, html=True, at_home=True)), 0.1)
+    tell(kernel, DisplayStarted(1), 0.5)
     tell(kernel, BrowserStarted(1, 77, "Chrome/156"), 1.0)
-    tell(kernel, Done(StartBrowser(1)), 1.0)
+    tell(kernel, Done(Steps((StartDisplay(1), StartBrowser(1)))), 1.0)
     tell(kernel, DocumentCommitted(1, "D", HOME), 1.5)
     tell(kernel, Done(Navigate(1, Place.HOME)), 1.5)
     tell(kernel, NavigationEnded(1), 1.6)
