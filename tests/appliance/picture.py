@@ -15,6 +15,7 @@ SIDE = 2.2  # from the right to the strip's end
 CELL = 8  # pixels, each way
 GROUND = ((16, 25, 36), (11, 15, 20))  # the page's: in the corner where its light is, and in the other three
 EXACT = 3  # how far from its colour a corner may be
+CURSOR = 3 * 8 * 16  # bytes: a console without a word on it is black but for that
 _LIGHT = bytes(255 if value >= NEARLY_WHITE else 0 for value in range(256))
 _OF_A_CONSOLE = bytes((0x00, 0x55, 0xAA, 0xFF))  # of which its sixteen colours are mixed
 
@@ -76,7 +77,7 @@ class Picture:
 
     def kind(self) -> Kind:
         """What it is a picture of."""
-        if not self.pixels.translate(None, b"\0"):
+        if len(self.pixels.translate(None, b"\0")) <= CURSOR:
             return Kind.BLACK
         if self.white() > WHITE:
             return Kind.WHITE
