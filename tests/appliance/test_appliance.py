@@ -113,8 +113,8 @@ def test_memory_is_counted(vm: Vm, standing: Picture, record_property: Callable[
     assert int(current) > 100 << 20
 
 
-def stroke(vm: Vm) -> bool:
-    """Move the mouse about an empty part of the page; tell whether that left something there."""
+def stroke(vm: Vm, keep: Path) -> bool:
+    """Move the mouse about an empty part of the page; tell whether that left something there. The picture is kept."""
     left, top, width, height = EMPTY
     vm.point(10, HEIGHT - 10)
     time.sleep(1)  # until what was there is gone: nothing tells of it
@@ -123,19 +123,21 @@ def stroke(vm: Vm) -> bool:
         vm.point(left + width * step // 11, top + height // 3)
         time.sleep(0.1)
     time.sleep(1)
-    return vm.picture().part(*EMPTY) != before
+    after = vm.picture()
+    keep.write_bytes(after.png())
+    return after.part(*EMPTY) != before
 
 
-def test_no_pointer(vm: Vm, standing: Picture) -> None:
+def test_no_pointer(vm: Vm, standing: Picture, kept: Path) -> None:
     """No pointer, even when a mouse is moved"""
-    assert not stroke(vm), "something is where the mouse went"
+    assert not stroke(vm, kept / "mouse.png"), "something is where the mouse went"
 
 
-def test_a_pointer_would_be_seen(vm: Vm, bare: Callable[[str], None]) -> None:
+def test_a_pointer_would_be_seen(vm: Vm, bare: Callable[[str], None], kept: Path) -> None:
     """Control: a bare browser's pointer is seen"""
     bare("http://localhost:3001/")
     until(lambda: todays(vm), PAGE_S, "the bare browser does not show the page")
-    assert stroke(vm)
+    assert stroke(vm, kept / "mouse-of-the-bare.png")
 
 
 def test_a_white_picture_would_be_seen(vm: Vm, bare: Callable[[str], None], kept: Path) -> None:
@@ -145,6 +147,7 @@ def test_a_white_picture_would_be_seen(vm: Vm, bare: Callable[[str], None], kept
     assert seen.white()
 
 
+@pytest.mark.skip(reason="The kernel inside does not see the cable go: Vm.plug is not proven")
 def test_display_unplugged(vm: Vm, standing: Picture, kept: Path, record_property: Callable[[str, object], None]) -> None:
     """A display that is unplugged and plugged in again shows the page again"""
     vm.plug(False)
@@ -170,7 +173,16 @@ def test_power_cut(vm: Vm, standing: Picture, kept: Path, record_property: Calla
     until(lambda: todays(vm), 30, "the picture is not today's")
 
 
+@pytest.fixture
+def healed(vm: Vm) -> Iterator[None]:
+    """What a key has done is undone for the next."""
+    yield
+    if todays(vm) is None:
+        vm.shell("systemctl restart kioskd.service")
+
+
 @pytest.mark.parametrize("keys", KEYS)
+@pytest.mark.usefixtures("healed")
 def test_keys(vm: Vm, standing: Picture, kept: Path, keys: str) -> None:
     """A key that leads out of a browser leaves the page where it is"""
     vm.press(keys)
