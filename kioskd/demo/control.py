@@ -128,6 +128,7 @@ class Control:
                 {"path": link.path, "document": link.document, "version": link.version, "opened": link.opened} for link in speaker.links
             ],
             "last_echo": dataclasses.asdict(oracle.echoes[-1]) if oracle.echoes else None,
+            "nonces": [echo.nonce for echo in list(oracle.echoes)[-10:]],
             "loads": list(oracle.loads),
             "requests": [dataclasses.asdict(request) for request in oracle.requests],
             "sockets": [dataclasses.asdict(news) for news in oracle.sockets],
