@@ -46,6 +46,7 @@ class Daemon:
         self._problems: dict[str, str | None] = {}
         self._good = True
         self.config = self._first_config(strict)
+        self._locked_in = host.locked_in(self.config.state)
         self.shell = Shell(notify)
 
     def _first_config(self, strict: bool) -> Config:
@@ -83,6 +84,7 @@ class Daemon:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, shell.stop)
             loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+            loop.add_signal_handler(signal.SIGUSR1, self._browser_replaced)
             self.machine = host.Host(config.state)
             self.display = Display(shell.emit, config.display.mode)
             backwards.push_async_callback(self.display.close)
@@ -114,12 +116,33 @@ class Daemon:
 
     def _verbs(self) -> Mapping[type[a.Action], Any]:
         return {
+            a.StartBrowser: self._start_browser,
             a.ProbeServer: self.probes.probe,
             a.ReadDeploy: self.watch.read,
             a.Remember: self.machine.remember,
             a.RecordReboot: self.machine.record_reboot,
-            a.RebootHost: self.machine.reboot,
+            a.RebootHost: self._reboot,
         }
+
+    async def _start_browser(self, act: a.StartBrowser) -> None:
+        """Start it; where only a fresh kioskd can write its folder again, end instead: there is no page to lose now."""
+        if self._notify.watchdog_period_s is not None and not self._locked_in and host.locked_in(self.config.state):
+            log.warning("%s can be written again, but not from here: systemd is to start kioskd anew", self.config.state)
+            self.shell.stop()
+            return
+        await self.screen.start(act)
+
+    async def _reboot(self, act: a.RebootHost) -> None:
+        """Under the shipped unit systemd reboots when we have ended (its ``ExecStopPost=``): we may not."""
+        folder = os.environ.get("RUNTIME_DIRECTORY")
+        if folder is None:
+            await self.machine.reboot(act)
+            return
+        os.close(os.open(f"{folder}/reboot", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        self.shell.stop()
+
+    def _browser_replaced(self) -> None:
+        self.shell.emit(Asked(Command.RESTART, why="Chromium was replaced by another version"))
 
     # --- the configuration, again -----------------------------------------------------------------
 
@@ -148,7 +171,7 @@ class Daemon:
         log.info("Configuration read from %s", self._path)
         self.shell.emit(ConfigRead(policy(config, host.total_memory())))
         if config.browser != before.browser:
-            self.shell.emit(Asked(Command.RESTART))
+            self.shell.emit(Asked(Command.RESTART, why="its configuration changed"))
         if config.state != before.state:
             log.warning("A changed state folder counts from the next start of kioskd")
 

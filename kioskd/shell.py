@@ -25,6 +25,9 @@ Verb = Callable[[Any], Awaitable[None]]
 #: A load is no news; recovery that works is a warning; the way back is news.
 LEVELS = {Verdict.LOADING: logging.DEBUG, Verdict.HEALTHY: logging.INFO, Verdict.PAUSED: logging.INFO}
 
+#: A screen that is missing is tried every 5 s, for ever: what was said is not said again within so many seconds, until all was well.
+REPEAT_S = 600.0
+
 #: Asked again and again while all is well: not worth a line.
 QUIET = (AskPage, AskBrowser, LookForScreen, ProbeServer, ReadMemory)
 
@@ -41,6 +44,7 @@ class Shell:
         self._inbox: asyncio.Queue[Fact | None] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._shown: tuple[Any, ...] = ()
+        self._warned: dict[object, float] = {}  # when
         self._ready = False
         self.turned_at = clock()
 
@@ -97,7 +101,7 @@ class Shell:
         else:
             outcome = Done(action)
         if isinstance(outcome, Failed) and not isinstance(action, QUIET):
-            log.warning("! %s: %s", action, outcome.reason)
+            self._warn((type(action), outcome.reason), "! %s: %s", action, outcome.reason)
         self.emit(outcome)
 
     async def _carry_out(self, action: Action) -> None:
@@ -108,6 +112,14 @@ class Shell:
         async with asyncio.timeout(action.deadline_s):
             await self.verbs[type(action)](action)
 
+    def _warn(self, what: object, text: str, *more: object) -> None:
+        now = self._clock()
+        again = now - self._warned.get(what, -REPEAT_S) < REPEAT_S
+        if not again:
+            self._warned = {one: at for one, at in self._warned.items() if now - at < REPEAT_S}
+            self._warned[what] = now
+        log.log(logging.DEBUG if again else logging.WARNING, text, *more)
+
     def _tell(self, now: float) -> None:
         """End a turn: systemd hears of it here and nowhere else; the log gets a line for each change of verdict or rung."""
         self.turned_at = now
@@ -117,7 +129,9 @@ class Shell:
             log.log(LEVELS.get(judgement.verdict, logging.WARNING), "= %s (%s): %s", judgement.verdict.value, rung.name, judgement.why)
         incident = self.kernel.ladder.incident
         if incident is not None and incident.last is not None and incident.acted_at == now:
-            log.warning("> %s", incident.last[1].value)
+            self._warn(incident.last[1], "> %s", incident.last[1].value)
+        if judgement.verdict is Verdict.HEALTHY:
+            self._warned.clear()
         self._notify.status(line(self.kernel, Clocks(now, time.time())))
         self._notify.watchdog()
         if not self._ready:

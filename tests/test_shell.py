@@ -1,6 +1,7 @@
 """The loop, with a real inbox and real tasks, and rooms that do as they are told."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from kioskd.core import actions as a
 from kioskd.core.facts import Answer, BrowserGone, BrowserStarted, ConfigRead, Done, Fact, Failed, ServerAnswered
 from kioskd.core.policy import Policy
-from kioskd.core.verdict import Verdict
+from kioskd.core.verdict import Judgement, Verdict
 from kioskd.edges.notify import NullNotify
 from kioskd.errors import BrowserGone as Gone
 from kioskd.shell import Shell
@@ -123,6 +124,25 @@ async def test_what_a_room_cannot_do_ends_in_failed_with_its_sentence() -> None:
         story.shell.emit(ConfigRead(Policy(url=HOME)))
         await story.rooms.wait_for(a.ProbeServer)
     assert Failed(START, "there is no Chromium") in story.facts
+
+
+@asynctest
+async def test_what_goes_wrong_again_and_again_is_told_once_and_again_when_all_was_well(caplog: pytest.LogCaptureFixture) -> None:
+    def told(text: str) -> int:
+        return sum(text in record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING)
+
+    async with Story() as story:
+        for reason in ("no screen", "no screen", "no Chromium", "no screen"):
+            story.shell._warn(reason, "! %s", reason)
+        assert (told("no screen"), told("no Chromium")) == (1, 1)
+        story.rooms.does = {a.ProbeServer: lambda act: answers(story, act), a.StartBrowser: lambda act: starts(story, act)}
+        story.shell.emit(ConfigRead(Policy(url=HOME)))
+        await story.rooms.wait_for(a.Navigate)
+        assert told("start the browser") == 1
+    story.shell.kernel.judgement = Judgement(Verdict.HEALTHY, 0.0, "well", None)
+    story.shell._tell(0.0)
+    story.shell._warn("no screen", "! %s", "no screen")
+    assert told("no screen") == 2
 
 
 @asynctest

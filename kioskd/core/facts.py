@@ -58,6 +58,7 @@ class Asked:
 
     command: Command
     for_s: float | None = None  # PAUSE: how long
+    why: str = ""  # RESTART: what is shown as its reason
 
 
 # --- the display --------------------------------------------------------------------------------

@@ -128,7 +128,7 @@ def _asked(view: View, fact: f.Asked, now: float) -> View:
         case f.Command.RESUME:
             return replace(view, paused_until=None)
         case _:
-            return replace(view, wish=fact.command)
+            return replace(view, wish=fact.command, wish_why=fact.why)
 
 
 # --- the display and the browser -----------------------------------------------------------------
@@ -184,11 +184,12 @@ def browser_gone(view: View, reason: str, died: bool, now: float) -> View:
     return replace(view, browser=browser, page=PageView())
 
 
-def browser_starting(view: View, generation: int, now: float) -> View:
-    """Return the view in which a start has been ordered."""
+def browser_starting(view: View, generation: int, now: float, planned: str = "") -> View:
+    """Return the view in which a start has been ordered. ``planned``: why, where nothing is wrong."""
     last = view.browser
     again = last.life is Life.NONE and last.generation > 0
     reason = f"starting again: {last.reason}" if again else "starting"  # what is wrong can be read while it is tried again
+    reason = f"restarting as planned: {planned}" if planned else reason
     browser = BrowserView(generation, Life.STARTING, now, now, reason, deaths=last.deaths, set_aside=last.set_aside)
     return replace(view, browser=browser, page=PageView())
 

@@ -60,7 +60,8 @@ def order(view: View, verdict: Verdict, remedy: Remedy, now: float) -> tuple[Vie
             view = replace(view, tried=replace(view.tried, big_at=now)) if verdict is Verdict.TOO_BIG else view
             stop = StopBrowser(generation, polite=remedy is Remedy.RESTART_GENTLY)
             view, display = _display(view, now)
-            view = replace(browser_starting(view, generation + 1, now), wish=None)  # more than was wished for
+            planned = _planned(view, verdict) if remedy is Remedy.RESTART_GENTLY else ""
+            view = replace(browser_starting(view, generation + 1, now, planned), wish=None)  # more than was wished for
             return _busy(view, Steps((stop, *display, StartBrowser(generation + 1))), now)
         case Remedy.OPEN:
             return _busy(view, OpenPage(generation), now)
@@ -85,6 +86,10 @@ def order(view: View, verdict: Verdict, remedy: Remedy, now: float) -> tuple[Vie
         case _:  # Remedy.REBOOT
             view = replace(view, reboots=view.reboots + 1)
             return _busy(view, Steps((RecordReboot(view.reboots), RebootHost())), now)
+
+
+def _planned(view: View, verdict: Verdict) -> str:
+    return "the browser's memory had reached its limit" if verdict is Verdict.TOO_BIG else view.wish_why or "asked for"
 
 
 def _start(view: View, now: float) -> tuple[View, Action]:

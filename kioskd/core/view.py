@@ -187,6 +187,7 @@ class View:
     paused_since: float = 0.0
     paused_until: float | None = None
     wish: Command | None = None
+    wish_why: str = ""
     expected: tuple[tuple[str, str], ...] = ()  # (home path, connection URL)
     gaps: tuple[tuple[str, float], ...] = ()  # (connection URL, longest gap seen)
     reboots: int = 0

@@ -92,8 +92,9 @@ class Browser:
         return processes.tree(str(self.profile.path), self.profile.marker, self._pid)
 
     async def memory(self) -> int:
-        """Return the bytes that the tree holds."""
-        return await asyncio.to_thread(lambda: processes.memory(self.tree()))
+        """Return the bytes that the tree holds; where the kernel counts for the unit, all that the unit holds."""
+        counted = processes.unit_memory()
+        return counted if counted is not None else await asyncio.to_thread(lambda: processes.memory(self.tree()))
 
     def listen_no_more(self) -> None:
         """Close our end of the browser's standard error: once it runs, nobody reads it, and it must not wait for that."""

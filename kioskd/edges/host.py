@@ -33,6 +33,24 @@ def boot_id(path: str = BOOT_ID) -> str:
         return ""
 
 
+def locked_in(path: str, mounts: str = "/proc/self/mountinfo") -> bool:
+    """Tell whether ``path`` is on a disk that can be written again, but not by us.
+
+    A unit has mounts of its own (``ProtectSystem=``): one that was read-only at its start stays so for all its life.
+    """
+    best, locked = -1, False
+    try:
+        with open(mounts, encoding="utf-8", errors="surrogateescape") as file:
+            for line in file:  # proc(5): id, parent, device, root, where, this mount's options, …, -, type, source, the disk's options
+                here, _, disk = line.partition(" - ")
+                where, options = here.split()[4:6]
+                if len(where) >= best and f"{path}/".startswith(where.rstrip("/") + "/"):
+                    best, locked = len(where), "ro" in options.split(",") and "ro" not in disk.split()[-1].split(",")
+    except (OSError, ValueError, IndexError):
+        return False
+    return locked
+
+
 @dataclass(frozen=True, slots=True)
 class _Notes:
     """The file's content.

@@ -114,6 +114,23 @@ def memory(processes: Iterable[Process]) -> int:
     return sum(_proportional(process.pid) for process in processes)
 
 
+def unit_memory(groups: str = "/sys/fs/cgroup", own: str = "/proc/self/cgroup") -> int | None:
+    """Return the bytes of memory that our unit holds, files left out, which the kernel drops when it needs the room (cgroup v2).
+
+    None where we are no unit, or the kernel counts no memory: Raspberry Pi OS tells it not to.
+    """
+    try:
+        with open(own, encoding="utf-8") as file:
+            group = next(line.rstrip("\n")[3:] for line in file if line.startswith("0::"))
+        if "INVOCATION_ID" not in os.environ or not group.endswith(".service"):
+            return None  # a terminal's group, or a session's, holds other programs too
+        with open(f"{groups}{group}/memory.stat", encoding="ascii") as file:
+            counted = dict(line.split() for line in file)
+        return int(counted["anon"]) + int(counted["shmem"])
+    except (OSError, ValueError, KeyError, StopIteration):
+        return None
+
+
 def _proportional(pid: int) -> int:
     for name, key in (("smaps_rollup", b"Pss:"), ("status", b"VmRSS:")):  # a sandboxed renderer shows only the second
         for line in _read(str(pid), name).splitlines():

@@ -207,6 +207,21 @@ def test_nothing_is_left_of_a_browser_that_is_gone() -> None:
     assert gone < browser.since < world.now
 
 
+def test_a_planned_restart_says_why() -> None:
+    world = settled(POLICY)
+    generation, said = world.browser.generation, []
+    world.tell(f.Asked(f.Command.RESTART, why="Chromium was replaced"))
+    while world.browser.generation == generation:
+        said.append(world.kernel.view.browser.reason)
+        world.run(world.now + 0.05)
+    assert "restarting as planned: Chromium was replaced" in [*said, world.kernel.view.browser.reason]
+    world.run(world.now + 5.0)
+    assert world.is_back()
+    world.browser.kill()
+    world.run(world.now + 0.05)
+    assert "planned" not in world.kernel.view.browser.reason
+
+
 def test_a_load_that_waits_for_a_person_is_not_pending() -> None:
     world = settled(POLICY)
     generation = world.browser.generation

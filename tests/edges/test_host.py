@@ -188,3 +188,19 @@ async def test_a_reboot_command_that_hangs_is_ended_with_its_deadline(state):
         await task
     with pytest.raises(ProcessLookupError):
         os.kill(number, 0)
+
+
+@pytest.mark.parametrize(
+    ("here", "disk", "locked"),
+    [("ro,nosuid", "rw,lowerdir=/x", True), ("ro,nosuid", "ro", False), ("rw", "rw,errors=remount-ro", False), ("rw", "ro", False)],
+)
+def test_a_disk_that_only_others_can_write(tmp_path, here, disk, locked):
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(
+        "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
+        f"40 22 8:1 /var/lib/kioskd /var/lib/kioskd {here} shared:134 master:1 - ext4 /dev/sda1 {disk}\n"
+        "41 22 8:2 / /var/lib/kioskd-other ro - ext4 /dev/sda2 rw\n"
+    )
+    assert host.locked_in("/var/lib/kioskd", str(mounts)) is locked
+    assert not host.locked_in("/var/lib", str(mounts))
+    assert not host.locked_in("/var/lib/kioskd", str(tmp_path / "none"))

@@ -16,7 +16,7 @@ class Machine:
     """One container over ``layers``, the uppermost first, which stay as they are. It has no network but its own loopback."""
 
     def __init__(self, layers: Sequence[Path], scratch: Path, name: str) -> None:
-        self._layers, self._scratch, self._name = layers, scratch, name
+        self._layers, self._scratch, self._name = layers, scratch, f"{name}-{os.getpid()}"  # two suites are tried side by side
         self._container: subprocess.Popen[bytes] | None = None
         self.leader = 0
         self.seen_from_outside = scratch / "machine"
@@ -56,6 +56,12 @@ class Machine:
         base = Path("/sys/fs/cgroup")
         hybrid = [base / each for each in ("unified", "systemd") if (base / each / "cgroup.procs").exists()]
         return [each / f"kioskd-{self._name}" for each in hybrid or [base]]
+
+    def rebooted(self, within: float) -> None:
+        """Wait until it has rebooted itself and is up again."""
+        before = self.leader
+        until(lambda: self._find_leader() and self.leader != before, within, "the machine does not reboot")
+        until(lambda: self.state() in ("running", "degraded"), START_S, "systemd is not up")
 
     def state(self) -> str:
         """What ``systemctl is-system-running`` says."""

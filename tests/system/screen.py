@@ -58,6 +58,11 @@ def do(it: Machine, verb: str) -> None:
     assert asked(it, "http://127.0.0.1:3002/do", {"verb": verb}) is not None, verb
 
 
+def switch(it: Machine, **how: Any) -> None:
+    """Turn the dashboard's switches."""
+    assert asked(it, "http://127.0.0.1:3002/switch", how) is not None, how
+
+
 def document(it: Machine) -> str | None:
     """The document on the screen by the dashboard's word: it rendered a nonce of the last seconds."""
     seen = asked(it, "http://127.0.0.1:3002/state")
