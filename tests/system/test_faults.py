@@ -63,11 +63,11 @@ def test_its_compositor_hanging_at_the_start_is_started_again(fresh: Machine) ->
     assert fresh.run("pgrep", "-x", "cage").strip()
 
 
-def test_every_rung_is_reached_to_the_reboot_and_the_budget_holds(fresh: Machine) -> None:
+def test_every_rung_is_reached_and_after_the_reboot_the_page_is_back(fresh: Machine) -> None:
     fresh.write(CONFIG, LADDER.format(url=PAGE))
     fresh.run("systemctl", "reload", "kioskd")
     back(fresh)
-    until(lambda: status(fresh)["page"]["connection"]["open_since"] is not None, 15, "the connection is not known")
+    until(lambda: status(fresh)["page"]["connection"]["expected"], 30, "the connection is not known")
     switch(fresh, transport="none")
     do(fresh, "give_up")
     fresh.rebooted(within=120)
@@ -78,7 +78,7 @@ def test_every_rung_is_reached_to_the_reboot_and_the_budget_holds(fresh: Machine
 
 def test_a_browser_over_its_memory_is_restarted_as_planned(fresh: Machine) -> None:
     back(fresh)
-    until(lambda: (status(fresh) or {})["browser"]["memory"], 10, "the memory is not known")
+    until(lambda: (status(fresh) or {})["browser"]["memory"], MEASURED_S + 15, "the memory is not known")
     limit = (status(fresh)["browser"]["memory"] >> 20) + 200
     fresh.shell(f"sed -i 's/^  memory: 80% /  memory: {limit}M /' {CONFIG}; systemctl reload kioskd")
     before, pid = document(fresh), main_pid(fresh)
