@@ -38,8 +38,8 @@ class Daemon:
 
     def __init__(self, path: Path, notify: NullNotify, strict: bool = False, session: bool = False) -> None:
         """Read the configuration at ``path``; a bad one raises ``ConfigError`` only where ``strict``. ``session``: see ``in_session``."""
-        folder = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
-        self._fit: Callable[[Config], Config] = (lambda config: in_session(config, folder)) if session else (lambda config: config)
+        own = f"{os.environ.get('XDG_STATE_HOME') or os.path.expanduser('~/.local/state')}/kioskd"  # where the XDG base directories say
+        self._fit: Callable[[Config], Config] = (lambda config: in_session(config, own)) if session else (lambda config: config)
         self._path = path
         self._notify = notify
         self._mistakes: tuple[str, ...] = ()

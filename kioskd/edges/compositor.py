@@ -25,11 +25,15 @@ UP_S = 8.0
 REAP_S = 0.5  # a killed process needs a moment, and nobody waits for it
 _POLITE_S = 1.0  # to give the console back in the state it had
 _LAST_WORDS = 4096
-_THEME = "kioskd-no-pointer"
-_POINTERS = (
-    "default", "left_ptr", "pointer", "hand1", "hand2", "text", "xterm", "wait", "watch", "progress", "crosshair", "move", "grab",
-    "not-allowed",
-)  # fmt: skip
+# Every name that cage or Chromium may ask for: where one is missing, Chromium draws a picture of its own.
+_THEMES = ("default", "Adwaita")  # cage's, and GTK's where nobody chose one, which Chromium asks
+_POINTERS = """
+alias all-scroll bd_double_arrow bottom_left_corner bottom_right_corner bottom_side cell closedhand col-resize context-menu copy cross
+crossed_circle crosshair default dnd-copy dnd-link dnd-move dnd-none e-resize ew-resize fd_double_arrow fleur grab grabbing hand hand1 hand2
+help left_ptr left_ptr_watch left_side move n-resize ne-resize nesw-resize no-drop not-allowed ns-resize nw-resize nwse-resize openhand plus
+pointer progress right_side row-resize s-resize sb_h_double_arrow sb_v_double_arrow se-resize size_bdiag size_fdiag sw-resize text
+top_left_corner top_right_corner top_side vertical-text w-resize wait watch xterm zoom-in zoom-out
+""".split()
 
 
 class Compositor:
@@ -184,17 +188,19 @@ class _Cage:
 
 
 def _hide_pointer(folder: Path) -> dict[str, str]:
-    """Write a cursor theme that shows nothing, and return what makes cage and Chromium use it. Where it cannot be written, nothing."""
-    cursors = folder / _THEME / "cursors"
+    """Write cursor themes that show nothing, and return what makes cage and Chromium use them. Where they cannot be written, nothing."""
+    themes = folder / "no-pointer"
     try:
-        cursors.mkdir(parents=True, exist_ok=True)
-        for name in _POINTERS:
-            (cursors / name).write_bytes(_nothing())
+        for theme in _THEMES:
+            cursors = themes / theme / "cursors"
+            cursors.mkdir(parents=True, exist_ok=True)
+            for name in _POINTERS:
+                (cursors / name).write_bytes(_nothing())
     except OSError as error:
         log.warning("Cannot hide the mouse pointer: %s", error)
         return {}
     # Of a cursor that the hardware draws nobody but the hardware knows where it is.
-    return {"XCURSOR_PATH": str(folder), "XCURSOR_THEME": _THEME, "XCURSOR_SIZE": "24", "WLR_NO_HARDWARE_CURSORS": "1"}
+    return {"XCURSOR_PATH": str(themes), "XCURSOR_THEME": _THEMES[0], "XCURSOR_SIZE": "24", "WLR_NO_HARDWARE_CURSORS": "1"}
 
 
 def _nothing() -> bytes:

@@ -264,6 +264,22 @@
   answer.own = own;
   hide(answer);
 
+  // --- keys that lead out of the page: of a page in full screen the browser acts only on those that the page leaves to it
+
+  const keyOf = getter(KeyboardEvent, "keyCode"), prevent = free(Event.prototype.preventDefault); // a letter by what is printed on it, in every alphabet
+  const [ctrl, alt, meta, shift] = ["ctrlKey", "altKey", "metaKey", "shiftKey"].map(modifier => getter(KeyboardEvent, modifier));
+  const BACKSPACE = 8, ESCAPE = 27, END = 35, DOWN = 40, DELETE = 46, A = 65, C = 67, R = 82, V = 86, X = 88, Y = 89, Z = 90, F1 = 112, F5 = 116, F24 = 135;
+  const BROWSER_KEYS = 166, LAUNCH_KEYS = 183; // "back", "home", "mail" and their like
+  const among = keys => { const set = {__proto__: null}; for (let i = 0; i < keys.length; i++) set[keys[i]] = 1; return set; };
+  const editing = among([BACKSPACE, DELETE, A, C, R, V, X, Y, Z]), editingWithShift = among([BACKSPACE, R, V, Z]);
+  const leadsOut = event => {
+    const key = keyOf(event);
+    if ((key >= F1 && key <= F24 && key !== F5) || (key >= BROWSER_KEYS && key <= LAUNCH_KEYS) || alt(event) || meta(event)) return true;
+    if (key === ESCAPE) return shift(event); // the task manager
+    return ctrl(event) && !(key >= END && key <= DOWN) && !(shift(event) ? editingWithShift : editing)[key];
+  };
+  listen(world, "keydown", event => { if (event.isTrusted && leadsOut(event)) prevent(event); }, true);
+
   // A print dialog would stand on the wall for ever, and DevTools does not see it.
   world.print = new Proxy(world.print, {apply() {}});
 })

@@ -106,9 +106,9 @@ def in_session(config: Config, folder: str) -> Config:
     shipped = Config()
     mode = Display.INHERIT if config.display.mode is Display.AUTO else config.display.mode
     config = replace(config, display=DisplayConfig(mode))
-    if folder and config.state == shipped.state:
+    if config.state == shipped.state:
         config = replace(config, state=folder)
-    if folder and config.browser.profile == shipped.browser.profile:
+    if config.browser.profile == shipped.browser.profile:
         config = replace(config, browser=replace(config.browser, profile=f"{folder}/profile"))
     return config
 

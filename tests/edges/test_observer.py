@@ -227,3 +227,32 @@ async def test_stuck_text_and_alive(tmp_path: Path) -> None:
             "odd": (False, None),
             "frame": (True, None),
         }
+
+
+HELD = {
+    "F1": 112, "F12": 123, "Alt+F4": 115, "Ctrl+W": 87, "Ctrl+T": 84, "Ctrl+P": 80, "Ctrl+Shift+I": 73, "Ctrl+Shift+Delete": 46,
+    "Alt+ArrowLeft": 37, "Ctrl+Plus": 187, "Ctrl+0": 48, "Shift+Escape": 27, "BrowserHome": 172, "Meta+L": 76,
+}  # fmt: skip
+LEFT = {
+    "F5": 116, "Ctrl+C": 67, "Ctrl+V": 86, "Ctrl+Shift+V": 86, "Ctrl+ArrowLeft": 37, "Ctrl+Backspace": 8, "W": 87, "Shift+W": 87,
+    "Enter": 13, "Escape": 27,
+}  # fmt: skip
+MODIFIERS = {"Alt": 1, "Ctrl": 2, "Meta": 4, "Shift": 8}  # DevTools' bits
+
+
+@asynctest
+async def test_keys_that_lead_out_of_the_page_are_held_and_those_that_edit_are_not(tmp_path: Path) -> None:
+    page = "<input autofocus><script>held = {}; addEventListener('keydown', e => held[name] = e.defaultPrevented); name = ''</script>"
+    async with stage(tmp_path, {"p": page}) as it:
+        await it.start()
+        await it.go("p")
+        view = it.screen._now.page  # type: ignore[union-attr]
+        for chord, code in (HELD | LEFT).items():
+            *modifiers, key = chord.split("+")
+            bits = sum(MODIFIERS[each] for each in modifiers)
+            await _evaluate(it, f"name = '{chord}'")
+            down = {"type": "rawKeyDown", "key": key, "windowsVirtualKeyCode": code, "modifiers": bits}
+            await view._pipe.command("Input.dispatchKeyEvent", down, view._session)
+        assert await _evaluate(it, "held") == {**dict.fromkeys(HELD, True), **dict.fromkeys(LEFT, False)}
+        own = "dispatchEvent(new KeyboardEvent('keydown', {key: 'F1', keyCode: 112, cancelable: true}))"
+        assert await _evaluate(it, own) is True, "what the page itself sends is its own business"

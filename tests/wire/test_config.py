@@ -184,4 +184,3 @@ def test_in_a_session_the_shipped_folders_and_display_give_way_and_the_owners_do
     )  # fmt: skip
     own = Config(state="/srv/state", browser=Browser(profile="volatile"), display=DisplayConfig(Display.HEADLESS))
     assert in_session(own, "/home/pi/.config/kioskd") == own
-    assert in_session(Config(), "").state == Config().state
