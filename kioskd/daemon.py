@@ -125,11 +125,12 @@ class Daemon:
         }
 
     async def _start_browser(self, act: a.StartBrowser) -> None:
-        """Start it; where only a fresh kioskd can write its folder again, end instead: there is no page to lose now."""
+        """Start it on what is seen; where only a fresh kioskd can write its folder again, end instead: there is no page to lose now."""
         if self._notify.watchdog_period_s is not None and not self._locked_in and host.locked_in(self.config.state):
             log.warning("%s can be written again, but not from here: systemd is to start kioskd anew", self.config.state)
             self.shell.stop()
             return
+        self.display.check()
         await self.screen.start(act)
 
     async def _reboot(self, act: a.RebootHost) -> None:

@@ -10,7 +10,7 @@ from kioskd.edges import seat
 from kioskd.edges.compositor import Compositor
 from kioskd.errors import EdgeUnavailable
 from kioskd.wire.config import Display as Mode
-from kioskd.wire.display import Canvas, Found, choose, unplugged
+from kioskd.wire.display import Canvas, Found, choose, darkened, unplugged
 
 
 class Display:
@@ -20,6 +20,7 @@ class Display:
         self._emit, self._mode, self._find = emit, mode, find
         self._run = 0
         self._canvas = Canvas()
+        self._found = Found()  # when the compositor had come up
         self._compositor = Compositor(lambda reason: self._emit(DisplayGone(self._run, reason)))
 
     @property
@@ -52,8 +53,15 @@ class Display:
         canvas = choose(self._mode, self._find())
         if canvas.compositor:
             await self._compositor.start(os.environ, act.software)
+            self._found = self._find()
         self._canvas = canvas
         self._emit(DisplayStarted(act.run, canvas.lacks))
+
+    def check(self) -> None:
+        """Before a browser's start. Raise ``EdgeUnavailable`` where the compositor has lost its screen; ``DisplayGone`` goes before."""
+        if self._canvas.compositor and (reason := darkened(self._found, self._find())):
+            self._emit(DisplayGone(self._run, reason))
+            raise EdgeUnavailable(reason)
 
     async def look(self, act: LookForScreen) -> None:
         """Say so where the machine has something better by now."""

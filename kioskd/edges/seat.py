@@ -17,6 +17,7 @@ def find(environment: Mapping[str, str], drm: str = DRM) -> Found:
         variables={name: environment[name] for name in VARIABLES if environment.get(name)},
         sockets=sockets(environment.get("XDG_RUNTIME_DIR", "")),
         outputs=outputs(drm),
+        lit=lit(drm),
         session=graphical_session(),
         nested=bool(environment.get("WLR_BACKENDS")),
     )
@@ -24,15 +25,13 @@ def find(environment: Mapping[str, str], drm: str = DRM) -> Found:
 
 def outputs(drm: str = DRM) -> dict[str, bool]:
     """Return the graphics outputs, ``card0-HDMI-A-1``, and whether a screen is plugged in. One that does not tell counts as plugged."""
-    found: dict[str, bool] = {}
-    for name in _names(drm):
-        if name.startswith("card") and "-" in name and "-Writeback-" not in name:
-            try:
-                with open(f"{drm}/{name}/status", encoding="ascii") as file:
-                    found[name] = file.read().strip() != "disconnected"
-            except (OSError, ValueError):
-                continue
-    return found
+    told = {name: _says(f"{drm}/{name}/status") for name in _connectors(drm)}
+    return {name: status != "disconnected" for name, status in told.items() if status}
+
+
+def lit(drm: str = DRM) -> bool:
+    """Return whether the card sends a picture to any output."""
+    return any(_says(f"{drm}/{name}/enabled") == "enabled" for name in _connectors(drm))
 
 
 def sockets(folder: str) -> tuple[str, ...]:
@@ -63,6 +62,18 @@ def _user(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return f"user {uid}"
+
+
+def _connectors(drm: str) -> list[str]:
+    return [name for name in _names(drm) if name.startswith("card") and "-" in name and "-Writeback-" not in name]
+
+
+def _says(path: str) -> str:
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read().strip()
+    except (OSError, ValueError):
+        return ""
 
 
 def _names(folder: str) -> list[str]:

@@ -15,13 +15,15 @@ class Found:
     """What there is to draw on, as the machine shows it.
 
     ``variables``: those of ``VARIABLES`` that are set. ``sockets``: names of Wayland displays in the runtime folder.
-    ``outputs``: the graphics card's, and whether a screen is plugged into each. ``session``: whose graphical session has the screen.
+    ``outputs``: the graphics card's, and whether a screen is plugged into each. ``lit``: the card sends a picture to any of them.
+    ``session``: whose graphical session has the screen.
     ``nested``: the environment names wlroots' backend itself (WLR_BACKENDS), so no card is needed.
     """
 
     variables: Mapping[str, str] = field(default_factory=dict)
     sockets: Sequence[str] = ()
     outputs: Mapping[str, bool] = field(default_factory=dict)
+    lit: bool = False
     session: str = ""
     nested: bool = False
 
@@ -62,6 +64,16 @@ def choose(mode: Display, found: Found) -> Canvas:
     if found.session:
         raise EdgeUnavailable(f"The screen is in use: {found.session}; kioskd can run in there: systemctl --user enable --now kioskd")
     return Canvas(compositor=True)
+
+
+def darkened(before: Found, now: Found) -> str:
+    """Return why a compositor of ours no longer shows anything, or ``""``. ``before``: what was found when it had come up.
+
+    It is told that a screen was pulled, and cage 0.1 never lights one that is plugged in again, for however short a time it was gone.
+    """
+    if not before.lit or now.lit:  # a card that never tells is believed
+        return ""
+    return unplugged(now.outputs) or "The screen was unplugged, and is back"
 
 
 def unplugged(outputs: Mapping[str, bool]) -> str:

@@ -46,6 +46,17 @@ def started(policy: Policy = POLICY) -> Kernel:
     return kernel
 
 
+def test_a_browser_that_is_to_start_before_a_pulled_screen_waits_for_the_screen() -> None:
+    world = settled(POLICY)
+    actions, _ = world.kernel.handle(f.BrowserGone(1, "Chromium ended with exit code 0"), world.now)
+    world.kernel.handle(f.DisplayGone(1, "No screen is plugged in: card1-HDMI-A-1"), world.now)
+    assert a.StartBrowser(2) in actions
+    world.kernel.handle(f.Failed(a.StartBrowser(2), "No screen is plugged in: card1-HDMI-A-1"), world.now)
+    assert world.kernel.judgement.why.endswith("No screen is plugged in: card1-HDMI-A-1")
+    actions, _ = world.kernel.handle(f.Woke(0.0), world.kernel.wake_at)
+    assert a.Steps((a.StartDisplay(2), a.StartBrowser(3))) in actions
+
+
 def test_an_action_whose_answer_is_lost_is_given_up() -> None:
     kernel = started()
     start = kernel.view.busy

@@ -3,7 +3,7 @@
 import socket
 from pathlib import Path
 
-from kioskd.edges.seat import find, outputs, sockets
+from kioskd.edges.seat import find, lit, outputs, sockets
 
 
 def connector(drm: Path, name: str, status: str | None) -> None:
@@ -21,6 +21,16 @@ def test_outputs_are_the_cards_connectors(tmp_path: Path) -> None:
         connector(tmp_path, name, status)
     assert outputs(str(tmp_path)) == {"card1-HDMI-A-1": True, "card1-HDMI-A-2": False, "card1-DSI-1": True}
     assert outputs(str(tmp_path / "none")) == {}
+
+
+def test_lit_is_a_card_that_sends_a_picture(tmp_path: Path) -> None:
+    for name, enabled in {"card0-HDMI-A-1": "disabled", "card0-HDMI-A-2": "enabled", "card0-DP-1": None}.items():
+        connector(tmp_path, name, "connected")
+        if enabled:
+            (tmp_path / name / "enabled").write_text(enabled + "\n")
+    assert lit(str(tmp_path))
+    (tmp_path / "card0-HDMI-A-2" / "enabled").write_text("disabled\n")
+    assert not lit(str(tmp_path)) and not lit(str(tmp_path / "none"))
 
 
 def test_only_sockets_are_displays(tmp_path: Path) -> None:

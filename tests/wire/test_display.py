@@ -4,7 +4,7 @@ import pytest
 
 from kioskd.errors import EdgeUnavailable
 from kioskd.wire.config import Display
-from kioskd.wire.display import Canvas, Found, choose
+from kioskd.wire.display import Canvas, Found, choose, darkened
 
 WAYLAND, X11 = {"WAYLAND_DISPLAY": "wayland-1"}, {"DISPLAY": ":0", "XAUTHORITY": "/home/pi/.Xauthority"}
 PLUGGED, UNPLUGGED = {"card1-HDMI-A-1": True, "card1-HDMI-A-2": False}, {"card1-HDMI-A-1": False, "card1-HDMI-A-2": False}
@@ -49,3 +49,10 @@ def test_a_machine_without_graphics_shows_its_page_to_nobody_and_says_so() -> No
     canvas = choose(Display.AUTO, Found())
     assert (canvas.variables, canvas.compositor) == ({}, False)
     assert canvas.lacks.startswith("no screen")
+
+
+def test_a_compositor_whose_screen_was_pulled_is_told_from_one_whose_card_never_tells() -> None:
+    lit, silent = Found(outputs=PLUGGED, lit=True), Found(outputs=PLUGGED)
+    assert darkened(lit, lit) == darkened(silent, silent) == darkened(silent, lit) == darkened(Found(nested=True), Found(nested=True)) == ""
+    assert darkened(lit, Found(outputs=UNPLUGGED)) == "No screen is plugged in: card1-HDMI-A-1, card1-HDMI-A-2"
+    assert darkened(lit, silent) == "The screen was unplugged, and is back"
