@@ -18,11 +18,10 @@ BOOT_S = 300.0  # an emulated processor, on a machine that does other things: 40
 PAGE_S = 120.0  # the same, for a browser's start
 STEADY = 10  # different messages of the server, one a second: so long nothing else was on the screen
 KEYS = ("ctrl-alt-f2", "f11", "f12", "alt-f4", "ctrl-w")
-OTHER_KEYS = (
-    "f1", "ctrl-n", "ctrl-t", "ctrl-shift-n", "ctrl-shift-t", "ctrl-o", "ctrl-p", "ctrl-s", "ctrl-u", "ctrl-j", "ctrl-h", "ctrl-shift-i", "ctrl-shift-j",
-    "ctrl-shift-delete", "ctrl-shift-q", "alt-left", "alt-home", "alt-f", "alt-tab", "ctrl-minus", "ctrl-f4", "shift-esc", "meta_l", "menu",
-    "ctrl-alt-f3", "ctrl-alt-delete",
-)  # fmt: skip
+OTHER_KEYS = """
+f1 ctrl-n ctrl-t ctrl-shift-n ctrl-shift-t ctrl-o ctrl-p ctrl-s ctrl-u ctrl-j ctrl-h ctrl-shift-i ctrl-shift-j ctrl-shift-delete
+ctrl-shift-q alt-left alt-home alt-f alt-tab ctrl-minus ctrl-f4 shift-esc meta_l menu ctrl-alt-f3 ctrl-alt-delete
+""".split()
 WHITE_PAGE = "data:text/html,white"
 STATUS = "systemctl status --lines=0 --no-pager --full kioskd | grep Status:; kioskctl status"
 JOURNAL = "journalctl --no-pager --output=short-monotonic --unit=kioskd --lines=60; ps -eo etimes,args | grep -v '\\]$' | cut -c 1-160"
