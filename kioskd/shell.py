@@ -14,6 +14,7 @@ from kioskd.core.actions import Action, AskBrowser, AskPage, LookForScreen, Prob
 from kioskd.core.facts import Done, Fact, Failed, Woke
 from kioskd.core.kernel import Kernel
 from kioskd.core.verdict import Verdict
+from kioskd.edges.log import message_id
 from kioskd.edges.notify import NullNotify
 from kioskd.errors import KioskdError
 from kioskd.wire.status import Clocks, line
@@ -126,7 +127,8 @@ class Shell:
         judgement, rung = self.kernel.judgement, self.kernel.ladder.rung
         if self._shown != (judgement.verdict, rung):
             self._shown = (judgement.verdict, rung)
-            log.log(LEVELS.get(judgement.verdict, logging.WARNING), "= %s (%s): %s", judgement.verdict.value, rung.name, judgement.why)
+            level, name = LEVELS.get(judgement.verdict, logging.WARNING), judgement.verdict.value
+            log.log(level, "= %s (%s): %s", name, rung.name, judgement.why, extra={"MESSAGE_ID": message_id(name)})
         incident = self.kernel.ladder.incident
         if incident is not None and incident.last is not None and incident.acted_at == now:
             self._warn(incident.last[1], "> %s", incident.last[1].value)

@@ -1,5 +1,6 @@
 """Where log lines go: the journal under systemd, stderr otherwise."""
 
+import hashlib
 import logging
 import os
 import re
@@ -19,6 +20,11 @@ def configure(level: int = logging.INFO, stream: TextIO | None = None, journal: 
     handler = (_journal(journal) or _stream(stream, _Priority())) if _under_systemd(stream) else _stream(stream, _Plain(stream.isatty()))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     return handler
+
+
+def message_id(verdict: str) -> str:
+    """Return the number under which the journal's catalogue (kioskd.catalog) explains a verdict."""
+    return hashlib.md5(f"kioskd {verdict}".encode(), usedforsecurity=False).hexdigest()
 
 
 class _Safe(logging.Formatter):

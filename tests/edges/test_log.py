@@ -3,10 +3,14 @@ import os
 import pty
 import subprocess
 import sys
+from pathlib import Path
 
 from systemd.journal import JournalHandler
 
+from kioskd.core.verdict import Verdict
 from kioskd.edges import log
+
+CATALOG = Path(__file__).parents[2] / "debian" / "kioskd.catalog"
 
 SAY = """
 import logging, os, sys
@@ -67,3 +71,10 @@ def test_the_journal_under_systemd(tmp_path):
     handler.emit(logging.LogRecord("kioskd.x", logging.WARNING, "x.py", 1, "Cannot %s", ("\x1b]0;y",), None))
     (message, fields), = sent
     assert message == "Cannot \\x1b]0;y" and fields["SYSLOG_IDENTIFIER"] == "kioskd" and fields["PRIORITY"] == "4"
+
+
+def test_the_catalogue_explains_every_verdict() -> None:
+    explained = CATALOG.read_text("utf-8")
+    wanted = [f"-- {log.message_id(verdict.value)}\nSubject: {verdict.value}: " for verdict in Verdict]
+    assert [entry for entry in wanted if entry not in explained] == []
+    assert explained.count("\n-- ") == len(wanted)
