@@ -1,4 +1,4 @@
-"""In a desktop session: the user unit draws there, waits for it, and keeps to the user's own folder. The desktop is a cage without a screen."""
+"""In a desktop session the user unit waits for it, draws there, and keeps to the user's folder. The desktop: a cage without a screen."""
 
 from collections.abc import Iterator
 
@@ -26,7 +26,7 @@ def as_user(it: Machine, script: str, check: bool = True) -> str:
 
 @pytest.fixture(scope="module")
 def session(installed: tuple[object, ...]) -> Iterator[Machine]:
-    """A machine whose user ``pi`` has a service manager, as after a login. The system's own kioskd is switched off, as README.Debian says."""
+    """A machine whose user has a service manager, as after a login. The system's own kioskd is switched off, as README.Debian says."""
     with machine("kioskd-session", installed) as it:  # type: ignore[arg-type]
         it.shell(f"useradd --uid 1000 --create-home {USER}; systemctl disable --quiet --now kioskd; systemctl start user@1000.service")
         it.write("/etc/systemd/user/desktop.service", DESKTOP)
