@@ -27,7 +27,7 @@ STATUS = "systemctl status --lines=0 --no-pager --full kioskd | grep Status:; ki
 JOURNAL = "journalctl --no-pager --output=short-monotonic --unit=kioskd --lines=60; ps -eo etimes,args | grep -v '\\]$' | cut -c 1-160"
 BARE = """\
 mkdir -p /run/bare && chown kioskd /run/bare && chmod 700 /run/bare
-systemd-run --quiet --unit=bare --uid=kioskd --property=SupplementaryGroups='video render input' \\
+systemd-run --quiet --collect --unit=bare --uid=kioskd --property=SupplementaryGroups='video render input' \\
     --setenv=XDG_RUNTIME_DIR=/run/bare --setenv=HOME=/run/bare --setenv=LIBSEAT_BACKEND=seatd --setenv=WLR_RENDERER=pixman \\
     --setenv=WLR_NO_HARDWARE_CURSORS=1 cage -- chromium --kiosk --no-first-run --ozone-platform=wayland '{url}'
 """

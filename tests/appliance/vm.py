@@ -124,7 +124,7 @@ class Vm:
         assert self._shell is not None, "it is off"
         self._commands += 1
         mark = f"end-of-{self._commands}"
-        inside = f"timeout {within:g} sh -ec {shlex.quote(script)} </dev/null; echo; echo {mark} $?\n"
+        inside = f"timeout {within:g} sh -ec {shlex.quote(script)} </dev/null; code=$?; echo; echo {mark} $code\n"
         self._shell.settimeout(within + ANSWER_S)
         self._shell.sendall(inside.encode())
         said = b""
