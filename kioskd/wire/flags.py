@@ -49,6 +49,9 @@ def arguments(profile: str, display: Mapping[str, str], extra: Sequence[str]) ->
 
 
 def environment(own: Mapping[str, str], display: Mapping[str, str], marker: str) -> dict[str, str]:
-    """Return the browser's environment: ours without what is between us and systemd, and with the display's."""
+    """Return the browser's environment: ours without what is between us and systemd, and with the display's.
+
+    Without the session's bus: by it Chromium has the user's systemd move it into a unit of its own, out of ours, which must end it with us.
+    """
     kept = {name: value for name, value in own.items() if name not in (*_NOT_FOR_BROWSERS, "DISPLAY", "WAYLAND_DISPLAY")}
-    return {**kept, "GTK_THEME": "Adwaita:dark", **display, MARKER: marker}
+    return {**kept, "DBUS_SESSION_BUS_ADDRESS": "disabled:", "GTK_THEME": "Adwaita:dark", **display, MARKER: marker}

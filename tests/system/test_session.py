@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.system.machine import Machine, machine
+from tests.system.machine import Machine, machine, until
 from tests.system.screen import back, document, processes
 
 pytestmark = pytest.mark.system
@@ -15,6 +15,7 @@ DESKTOP = """\
 Environment=WLR_BACKENDS=headless WLR_LIBINPUT_NO_DEVICES=1 WLR_RENDERER=pixman
 ExecStart=/usr/bin/cage -- sleep infinity
 """
+TOLD = "systemctl --user status --lines=0 --no-pager --full kioskd"
 STATE = f"{HOME}/.local/state/kioskd"
 
 
@@ -36,13 +37,13 @@ def session(installed: tuple[object, ...]) -> Iterator[Machine]:
 
 def test_enabled_it_waits_for_the_session_and_then_draws_there(session: Machine) -> None:
     as_user(session, "systemctl --user enable --quiet --now kioskd")
-    waits = as_user(session, "systemctl --user status --lines=0 --no-pager --full kioskd", check=False)
-    assert "No session to draw in" in waits, waits
+    until(lambda: "No session to draw in" in as_user(session, TOLD), 15, "the status does not say what is waited for")
     as_user(session, "systemctl --user start desktop")
     back(session)
     assert processes(session) == [], "the system's own runs too"
     assert session.shell(f"stat --format=%U {STATE} {STATE}/profile").split() == [USER, USER]
-    assert "HEALTHY" in as_user(session, "systemctl --user status --lines=0 --no-pager --full kioskd")
+    assert "HEALTHY" in as_user(session, TOLD)
+    assert "kioskd.service" in session.shell("cat /proc/$(pgrep -o -x chromium)/cgroup"), "it would outlive the unit"
     assert session.run("pgrep", "--count", "-x", "cage").strip() == "1", "never two compositors"
 
 
