@@ -39,8 +39,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if not os.environ.get("KIOSKD_WRITE_DOC") or not _rows:
         return
     sha, package = (Path(os.environ["KIOSKD_DISK"]) / "package").read_text().split()
-    describe = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    described = subprocess.run(describe, cwd=DOCS, capture_output=True, text=True, check=True)
+    commit = _git("describe", "--always", "--abbrev=12")
+    if _git("status", "--porcelain", "--", ":/", ":(top,exclude)docs/appliance.*"):  # these are being written
+        commit += ", changed"
     rows = "\n".join("| " + " | ".join(row) + " |" for row in _rows)
     date = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
-    (DOCS / "appliance.md").write_text(PAGE.format(date=date, commit=described.stdout.strip(), package=package, sha=sha, rows=rows))
+    (DOCS / "appliance.md").write_text(PAGE.format(date=date, commit=commit, package=package, sha=sha, rows=rows))
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(["git", *words], cwd=DOCS, capture_output=True, text=True, check=True).stdout.strip()

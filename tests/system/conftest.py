@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.machine import Machine, machine, prepared
-from tests.system.screen import CONFIG, DASHBOARD, PACKAGE, PAGE, back, install
+from tests.system.screen import CONFIG, DASHBOARD, PACKAGE, PAGE, back, cold_start, install
 
 Layers = tuple[Path, ...]
 
@@ -54,3 +54,11 @@ def kiosk(installed: Layers) -> Iterator[Machine]:
     with machine("kioskd-kiosk", installed) as it:
         back(it)
         yield it
+
+
+@pytest.fixture(scope="session")
+def cold(installed: Layers) -> float:
+    """C, which the bounds of the faults are made of."""
+    with machine("kioskd-cold", installed) as it:
+        it.run("systemctl", "stop", "kioskd")
+        return cold_start(it)

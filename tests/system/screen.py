@@ -1,6 +1,7 @@
 """What is asked of a machine with kioskd on it: the page by the dashboard's word, kioskd's own word, the unit by systemd's."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,10 @@ PAGE = "http://localhost:3001/"
 STATE = "/var/lib/kioskd"
 CONFIG = "/etc/kioskd.yaml"
 
+COLD = f"""\
+systemd-run --quiet --unit=cold --uid=kioskd --property=PrivateTmp=yes --setenv=HOME=/tmp chromium --headless --no-first-run \\
+    --disable-background-networking --disable-component-update --disable-sync --user-data-dir=/tmp/profile {PAGE}
+"""
 DASHBOARD = """\
 [Service]
 ExecStart=/usr/bin/kioskd demo --port 3001 --control 3002
@@ -80,6 +85,16 @@ def _eventually(it: Machine, holds: Callable[[], object], within: float, otherwi
 def back(it: Machine, within: float = BACK_S, other_than: str | None = None) -> None:
     """Wait for the page."""
     _eventually(it, lambda: document(it) not in (None, other_than), within, "the page is not back")
+
+
+def cold_start(it: Machine) -> float:
+    """C: seconds from a bare browser's start to the page, where kioskd does not run."""
+    before, began = document(it), time.monotonic()
+    it.shell(COLD)
+    until(lambda: document(it) not in (None, before), BACK_S, "a bare browser does not show the page")
+    seconds = time.monotonic() - began
+    it.run("systemctl", "stop", "cold")
+    return seconds
 
 
 def shows(it: Machine, page: str, within: float = BACK_S) -> None:

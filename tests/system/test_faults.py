@@ -46,7 +46,7 @@ def drop_in(it: Machine, *lines: str) -> None:
     it.shell("systemctl daemon-reload; systemctl restart kioskd")
 
 
-def test_its_compositor_killed_it_and_the_page_are_back(fresh: Machine) -> None:
+def test_its_compositor_killed_it_and_the_page_are_back(fresh: Machine, cold: float) -> None:
     fresh.shell(f"sed -i 's/^  mode: auto /  mode: cage /' {CONFIG}")
     drop_in(fresh, NO_SCREEN_NEEDED)
     back(fresh)
@@ -54,18 +54,18 @@ def test_its_compositor_killed_it_and_the_page_are_back(fresh: Machine) -> None:
     for _ in range(2):
         before, cage = document(fresh), fresh.run("pgrep", "-x", "cage").strip()
         fresh.run("kill", "-KILL", cage)
-        back(fresh, other_than=before)
+        back(fresh, cold + 5.0, other_than=before)
         assert fresh.run("pgrep", "-x", "cage").split() != [cage]
     fresh.run("systemctl", "stop", "kioskd")
     assert fresh.run("pgrep", "--uid", "kioskd", check=False) == ""
 
 
-def test_its_compositor_hanging_at_the_start_is_started_again(fresh: Machine) -> None:
+def test_its_compositor_hanging_at_the_start_is_started_again(fresh: Machine, cold: float) -> None:
     fresh.shell(f"sed -i 's/^  mode: auto /  mode: cage /' {CONFIG}; mkdir -p /opt/hang")
     fresh.write("/opt/hang/cage", HANGS_ONCE)
     fresh.run("chmod", "755", "/opt/hang/cage")
     drop_in(fresh, NO_SCREEN_NEEDED, "Environment=PATH=/opt/hang:/usr/bin:/bin")
-    back(fresh, START_S + BACK_S)
+    back(fresh, START_S + cold)
     assert "cage did not come up" in journal(fresh)
     assert fresh.run("pgrep", "-x", "cage").strip()
 
