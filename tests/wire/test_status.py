@@ -50,7 +50,7 @@ def lived(until: float = 20.0) -> Kernel:
     tell(kernel, DocumentCommitted(1, "D", HOME), 1.5)
     tell(kernel, Done(Navigate(1, Place.HOME)), 1.5)
     tell(kernel, NavigationEnded(1), 1.6)
-    for moment in (2.0, until):
+    for moment in (2.0, *range(8, int(until), 6), until):
         sockets = (Connection("ws://127.0.0.1:3001/ws", moment - 1.5, None, messages=3),)
         tell(kernel, PageAnswered(1, kernel.view.questions, HOME, ready=True, status=200, visible=True, connections=sockets), moment)
     return kernel
@@ -63,8 +63,8 @@ def test_a_moment_of_the_monotonic_clock_becomes_a_time_of_day() -> None:
 
 
 def test_a_healthy_screen() -> None:
-    known = status(lived(), Clocks(20.0, WALL), {"inotify": None})
-    assert (known["verdict"], known["rung"]) == ("HEALTHY", "CALM") or known["next"] is None
+    known = status(lived(until=120.0), Clocks(120.0, WALL), {"inotify": None})
+    assert (known["verdict"], known["rung"], known["next"]) == ("HEALTHY", "CALM", None)
     assert known["page"]["url"] == SHOWN, "neither the password nor the query"
     assert known["browser"]["pid"] == 77
     assert known["versions"]["screen"] == {"version": 5, "digest": "sha256:aa"}
@@ -87,6 +87,14 @@ def test_what_kioskd_lacks_and_what_is_wrong_with_its_file_are_said() -> None:
     assert known["problems"] == {"api": "port in use"}
     assert known["configuration"] == {"mistakes": ["/etc/kioskd.yaml:1: url: has no scheme"]}
     assert "bad configuration: /etc/kioskd.yaml:1" in line(kernel, Clocks(21.0, WALL))
+
+
+def test_a_display_that_is_less_than_was_wanted_says_what_it_lacks() -> None:
+    kernel = Kernel()
+    tell(kernel, ConfigRead(Policy(url=HOME)), 0.0)
+    tell(kernel, DisplayStarted(kernel.view.display.run, "no screen: the HDMI cable"), 0.5)
+    assert status(kernel, Clocks(1.0, WALL), {})["display"]["lacks"] == "no screen: the HDMI cable"
+    assert line(kernel, Clocks(1.0, WALL)).endswith("; no screen: the HDMI cable")
 
 
 def test_the_line_reads_like_an_answer_and_names_no_secret() -> None:
