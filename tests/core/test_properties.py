@@ -159,7 +159,7 @@ STILL = ["page.give_up_socket", "page.show_text", "deploy.change"]
 troubles = st.lists(st.tuples(st.sampled_from(PAGE + BROWSER + SERVER + REST), st.floats(0, 40)), max_size=12)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(troubles, st.sampled_from([POLICY, IMPATIENT, TEXT]))
 def test_whatever_happened_the_page_comes_back(happened: list[tuple[str, float]], policy: Policy) -> None:
     world = settled(policy)
@@ -173,7 +173,7 @@ def test_whatever_happened_the_page_comes_back(happened: list[tuple[str, float]]
     assert world.showing() == "home"
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.tuples(st.sampled_from(SERVER + STILL), st.floats(0, 15)), max_size=8))
 def test_a_server_alone_never_costs_the_browser(happened: list[tuple[str, float]]) -> None:
     """Down for good, in whatever way, at any moment after: no browser is stopped, nor another page shown than was readable."""
@@ -192,7 +192,7 @@ def test_a_server_alone_never_costs_the_browser(happened: list[tuple[str, float]
     assert len(world.did) - seen <= 1  # at most the holding page
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(troubles)
 def test_waking_early_or_twice_changes_nothing(happened: list[tuple[str, float]]) -> None:
     quiet, busy = settled(POLICY), settled(POLICY)
@@ -231,7 +231,7 @@ def count_paces(world: World, length: float) -> None:
     assert world.turns - began < 12 * length
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.sampled_from(PAGE + BROWSER + SERVER), max_size=5), st.booleans())
 def test_no_storm(happened: list[str], broken: bool) -> None:
     world = settled(IMPATIENT)

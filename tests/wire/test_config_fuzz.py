@@ -54,25 +54,25 @@ YAMLISH = st.lists(KEYS | WORDS | MARKS, max_size=40).map("".join)
 
 
 @given(st.text() | YAMLISH)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_text(text: str) -> None:
     holds(text)
 
 
 @given(st.binary() | YAMLISH.map(lambda text: text.encode("utf-8", "replace")) | YAMLISH.map(lambda text: text.encode("utf-16", "replace")))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_bytes(text: bytes) -> None:
     holds(text)
 
 
 @given(st.dictionaries(KEYS, TREES, max_size=6) | TREES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_yaml(tree: Any) -> None:
     holds(yaml.safe_dump(tree, allow_unicode=True))
 
 
 @given(st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_value_at_any_key(data: st.DataObject) -> None:
     """Each known key at its place, with whatever value."""
 
@@ -138,7 +138,7 @@ def configs(draw: st.DrawFn) -> Config:
 
 
 @given(configs())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_what_is_shown_is_read_back(config: Config) -> None:
     assert parse(show(config), "shown") == config
 
