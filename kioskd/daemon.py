@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import secrets
 import signal
 import time
 from collections.abc import Callable, Mapping
@@ -15,9 +16,12 @@ from kioskd.core.facts import Asked, Command, ConfigRead, ConfigRejected, Deploy
 from kioskd.core.policy import origin
 from kioskd.display import Display
 from kioskd.edges import config_file, host
-from kioskd.edges.http_api import Api
+from kioskd.edges.access import Token
+from kioskd.edges.broadcast import Hub
+from kioskd.edges.http_api import Api, Source, address
 from kioskd.edges.notify import NullNotify
 from kioskd.edges.probes import Probes
+from kioskd.edges.reloads import Reloads
 from kioskd.edges.watch import Watch
 from kioskd.errors import ConfigError, EdgeUnavailable
 from kioskd.screen import Screen
@@ -88,11 +92,13 @@ class Daemon:
             self.machine = host.Host(config.state)
             self.display = Display(shell.emit, config.display.mode)
             backwards.push_async_callback(self.display.close)
-            self.screen = Screen(shell.emit, config.browser, lambda: self.display.variables, self._url_of)
+            self.screen = Screen(shell.emit, config.browser, lambda: self.display.variables, self._url_of, self._own)
             backwards.push_async_callback(self.screen.close)
             self.probes = Probes(shell.emit, lambda: self.config.url)
             backwards.push_async_callback(self.probes.close)
             self.watch = Watch(shell.emit, config.deploy, str(self._path), self._read_config)
+            self.hub = Hub(secrets.token_hex(16))
+            self.reloads = Reloads(shell.emit, self.hub.broadcast, lambda: shell.kernel.judgement.why)
             self.api = self._api(config)
             shell.serve(self.display.verbs())
             shell.serve(self.screen.verbs())
@@ -120,6 +126,8 @@ class Daemon:
             a.ProbeServer: self.probes.probe,
             a.ReadDeploy: self.watch.read,
             a.Remember: self.machine.remember,
+            a.Broadcast: self.reloads.broadcast,
+            a.Reply: self.reloads.reply,
             a.RecordReboot: self.machine.record_reboot,
             a.RebootHost: self._reboot,
         }
@@ -195,14 +203,30 @@ class Daemon:
                 return pages.holding(template("holding"), self.config.url or "", self.shell.kernel.judgement.why)
 
     def _api(self, config: Config) -> Api:
-        return Api(
-            config.api.listen,
+        token = Token(config.api.token_file, config.state)
+        try:
+            token.make()
+        except EdgeUnavailable as error:
+            log.warning("%s", error)
+        source = Source(
             version=self._version,
             status=self.status,
             origins=lambda: frozenset({origin(self.config.url or ""), *self.config.api.origins} - {""}),
             holding=lambda: self._page(a.Place.HOLDING),
             alive=lambda: time.monotonic() - self.shell.turned_at < ALIVE_S,
+            hub=self.hub,
+            reloads=self.reloads,
+            token=token,
         )
+        folder = os.environ.get("RUNTIME_DIRECTORY") or _below(os.environ.get("XDG_RUNTIME_DIR"))
+        return Api(config.api.listen, f"{folder}/control.sock" if folder else None, source)
+
+    def _own(self) -> tuple[int, str] | None:
+        """Where this screen's own page is told apart from the others, and by what."""
+        try:
+            return address(self.config.api.listen)[1], self.hub.key
+        except EdgeUnavailable:
+            return None
 
     def _version(self) -> DeployRead | None:
         if self.config.deploy.index is None:
@@ -213,6 +237,11 @@ class Daemon:
         """Return what ``GET /api/status`` shows."""
         problems = {
             **self._problems, "display": self.display.problem, "inotify": self.watch.problem, "api": self.api.problem,
+            "control": self.api.control_problem,
             "profile": self.screen.profile_trouble,
         }  # fmt: skip
         return status(self.shell.kernel, Clocks(time.monotonic(), time.time()), problems)
+
+
+def _below(folder: str | None) -> str | None:
+    return f"{folder}/kioskd" if folder else None

@@ -61,7 +61,8 @@ class Screen:
     """All verbs raise a ``KioskdError`` when they fail. At most one browser lives at a time.
 
     ``display`` gives the variables that lead to the display (WAYLAND_DISPLAY, DISPLAY …; none of them: headless), asked at each start;
-    ``url_of`` the address of a place, asked at each navigation.
+    ``url_of`` the address of a place, asked at each navigation; ``own`` what the page's connections to kioskd itself are known by: the
+    port they go to and a key.
     """
 
     def __init__(
@@ -70,9 +71,10 @@ class Screen:
         config: BrowserConfig,
         display: Callable[[], Mapping[str, str]],
         url_of: Callable[[Place], str],
+        own: Callable[[], tuple[int, str] | None] = lambda: None,
         first_answer_s: float = FIRST_ANSWER_S,
     ) -> None:
-        self._emit, self._url_of, self._first_answer_s = emit, url_of, first_answer_s
+        self._emit, self._url_of, self._own, self._first_answer_s = emit, url_of, own, first_answer_s
         self._display, self._wanted = display, config
         self._browser = Browser(config, display, self._exited)
         self._now: _Living | None = None
@@ -152,7 +154,7 @@ class Screen:
 
         now.pipe = CdpPipe(spawned.answers_fd, spawned.commands_fd, wanted=page.EVENTS, on_event=hear, on_closed=closed)
         name = f"_{secrets.token_hex(8)}"  # known to nobody but the observer and us
-        now.page = Page(now.pipe, now.generation, lambda fact: self._pass(now, fact), name)
+        now.page = Page(now.pipe, now.generation, lambda fact: self._pass(now, fact), name, self._own())
         try:
             async with asyncio.timeout(self._first_answer_s):
                 return await now.page.attach()

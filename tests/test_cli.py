@@ -75,3 +75,8 @@ def test_kioskctl_says_how_to_go_on_where_nobody_listens() -> None:
     answer = kioskctl("status", "--api", "http://127.0.0.1:1")
     assert answer.returncode == 1 and "Is it running?" in answer.stderr
     assert kioskctl("version").stdout.startswith("kioskctl 0.")
+
+
+def test_a_reload_without_kioskd_says_how_to_go_on(tmp_path: Path) -> None:
+    answer = kioskctl("reload", "--socket", str(tmp_path / "none"))
+    assert answer.returncode == 1 and "systemctl status kioskd" in answer.stderr

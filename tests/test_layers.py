@@ -12,7 +12,12 @@ FLOORS = [["errors"], ["core"], ["wire"], ["edges"], ["shell", "screen", "displa
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 
 #: Rooms of one edge: these are used by one edge each, and are nobody else's.
-ROOMS = {"browser": {"profile", "processes"}, "page": {"cdp_pipe", "navigation"}, "watch": {"deploy"}}
+ROOMS = {
+    "browser": {"profile", "processes"},
+    "page": {"cdp_pipe", "navigation"},
+    "http_api": {"access", "broadcast", "reloads"},
+    "watch": {"deploy"},
+}
 
 #: Data, and nothing that has a clock, does I/O or knows the machine.
 DATA = {"collections.abc", "dataclasses", "enum", "functools", "math", "re", "typing", "urllib.parse"}

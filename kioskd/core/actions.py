@@ -219,6 +219,24 @@ class ReadDeploy:
 
 
 @dataclass(frozen=True, slots=True)
+class Broadcast:
+    """Tell the other screens to reload; this one's page is left out. ``ticket``: who wants to know how many there are."""
+
+    deadline_s: ClassVar[float] = 10.0
+    message: str
+    ticket: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Tell who asked for a reload what this screen did about it."""
+
+    deadline_s: ClassVar[float] = 5.0
+    ticket: int
+    screen: str
+
+
+@dataclass(frozen=True, slots=True)
 class Remember:
     """Write down that a home path expects this connection."""
 
@@ -245,5 +263,5 @@ class RebootHost:
 Action = (
     StartDisplay | LookForScreen | StartBrowser | StopBrowser | SetProfileAside | OpenPage | Navigate | Reload | StopLoading | EndScript
     | KillRenderer | Steps | DismissDialog | ClosePopup | AskPage | AskBrowser | ReadDocument | ReadMemory
-    | ProbeServer | ReadDeploy | Remember | RecordReboot | RebootHost
+    | ProbeServer | ReadDeploy | Broadcast | Reply | Remember | RecordReboot | RebootHost
 )  # fmt: skip

@@ -59,6 +59,8 @@ class Asked:
     command: Command
     for_s: float | None = None  # PAUSE: how long
     why: str = ""  # RESTART: what is shown as its reason
+    message: str = ""  # RELOAD: what the other screens are told
+    ticket: int | None = None  # RELOAD: who waits to hear what this screen did (see ``actions.Reply``)
 
 
 # --- the display --------------------------------------------------------------------------------

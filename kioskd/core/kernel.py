@@ -19,12 +19,13 @@ from kioskd.core import facts as f
 from kioskd.core import rounds
 from kioskd.core.actions import Action
 from kioskd.core.facts import Fact
-from kioskd.core.ladder import Ladder, Plan, climb, plan, taken, wished
+from kioskd.core.ladder import Ladder, Plan, climb, plan, taken
 from kioskd.core.observe import late, observe
 from kioskd.core.orders import OVERDUE_S, allowed, order, overdue
 from kioskd.core.policy import Policy
 from kioskd.core.verdict import Judgement, Verdict, judge
 from kioskd.core.view import CATCH_UP_S, PROVEN_S, View, catching_up
+from kioskd.core.wishes import announce, granted, wished
 
 #: The kernel is woken at least this often, so that the watchdog can be fed by a turn that was really taken.
 LONGEST_SLEEP_S = 60.0
@@ -86,10 +87,10 @@ class Kernel:
             self.ladder = taken(self.ladder, verdict, self.plan, now)
         elif wish is not None and self._free(wish, now):
             remedy = wish.remedy
-            self.view = replace(self.view, wish=None)
         else:
             return []
         self.view, action = order(self.view, verdict, remedy, now)
+        self.view = granted(self.view, remedy)
         self._judge(now)
         return [action]
 
@@ -105,6 +106,7 @@ class Kernel:
             rounds.ask_page,
             partial(rounds.ask_server, self.judgement, plans),
             rounds.read_deploy,
+            announce,
             rounds.read_memory,
             rounds.look_for_screen,
             partial(rounds.refill, self.ladder),

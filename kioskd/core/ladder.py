@@ -31,7 +31,6 @@ from kioskd.core.steps import (
     RESTARTS,
     SHORT_S,
     STEPS,
-    WISHES,
     Remedy,
     Rung,
     Step,
@@ -192,14 +191,6 @@ def _travel(step: Step, remedy: Remedy, due: float, incident: Incident, policy: 
     if incident.acted_at is not None and incident.last is not None and incident.last[1] is remedy:
         due = max(due, incident.acted_at + policy.health.interval)
     return Plan(step, remedy, due)
-
-
-def wished(view: View, now: float) -> Plan | None:
-    """Return what an operator wished for and is still to be done."""
-    if view.wish is None or view.browser.life is not Life.UP or not view.page.present:
-        return None
-    step = WISHES[view.wish]
-    return Plan(step, step.remedy, now)
 
 
 def taken(ladder: Ladder, verdict: Verdict, plan: Plan, now: float) -> Ladder:

@@ -36,6 +36,7 @@ from kioskd.core.view import (
     Question,
     ServerView,
     View,
+    Wish,
     expected_link,
     server_up,
     well_since,
@@ -66,7 +67,7 @@ def observe(view: View, fact: Fact, now: float, policy: Policy) -> View:
         case f.Remembered():
             return replace(view, expected=fact.expected, reboots=fact.reboots)
         case f.Asked():
-            return _asked(view, fact, now)
+            return _asked(view, fact, now, policy)
         case f.DisplayStarted() | f.DisplayGone():
             return _display(view, fact, now)
         case f.BrowserStarted() | f.BrowserGone() | f.BrowserAnswered() | f.MemoryRead():
@@ -121,14 +122,29 @@ def _rejected(view: View, fact: f.ConfigRejected, now: float) -> View:
     return replace(view, goal=goal, mistakes=fact.errors)
 
 
-def _asked(view: View, fact: f.Asked, now: float) -> View:
+def _asked(view: View, fact: f.Asked, now: float, policy: Policy) -> View:
     match fact.command:
         case f.Command.PAUSE:
             return replace(view, paused_since=now, paused_until=now + (PAUSE_S if fact.for_s is None else fact.for_s))
         case f.Command.RESUME:
             return replace(view, paused_until=None)
+        case f.Command.RESTART:
+            return replace(view, wish=Wish(fact.command, now, fact.why, view.wish.tickets if view.wish else ()))
         case _:
-            return replace(view, wish=fact.command, wish_why=fact.why)
+            return _asked_to_reload(view, fact, now, policy)
+
+
+def _asked_to_reload(view: View, fact: f.Asked, now: float, policy: Policy) -> View:
+    """Whoever asks may know of a build before inotify does: the disk is read first, now, and the others are told once."""
+    wish = view.wish or Wish(fact.command, now)
+    if fact.ticket is not None:
+        wish = replace(wish, tickets=(*wish.tickets, fact.ticket))
+    deploy = view.deploy
+    if policy.deploy.index is not None:
+        at = now - policy.deploy.settle
+        first = at if deploy.touched_at is None else deploy.first_touched_at
+        deploy = replace(deploy, announced=None, touched_at=at, first_touched_at=first)
+    return replace(view, wish=wish, deploy=deploy)
 
 
 # --- the display and the browser -----------------------------------------------------------------

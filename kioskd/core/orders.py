@@ -23,7 +23,6 @@ from kioskd.core.actions import (
     StopBrowser,
     StopLoading,
 )  # fmt: skip
-from kioskd.core.facts import Command
 from kioskd.core.ladder import Plan
 from kioskd.core.observe import browser_starting, display_starting
 from kioskd.core.page import loading
@@ -61,14 +60,13 @@ def order(view: View, verdict: Verdict, remedy: Remedy, now: float) -> tuple[Vie
             stop = StopBrowser(generation, polite=remedy is Remedy.RESTART_GENTLY)
             view, display = _display(view, now)
             planned = _planned(view, verdict) if remedy is Remedy.RESTART_GENTLY else ""
-            view = replace(browser_starting(view, generation + 1, now, planned), wish=None)  # more than was wished for
+            view = browser_starting(view, generation + 1, now, planned)
             return _busy(view, Steps((stop, *display, StartBrowser(generation + 1))), now)
         case Remedy.OPEN:
             return _busy(view, OpenPage(generation), now)
         case Remedy.GO_HOME:
             goal = view.goal or Place.WELCOME
-            wish = None if view.wish is Command.RELOAD else view.wish  # it is a load
-            return _busy(replace(_leaving(view, now), went_at=now, wish=wish), Navigate(generation, goal), now)
+            return _busy(replace(_leaving(view, now), went_at=now), Navigate(generation, goal), now)
         case Remedy.HOLD:
             return _busy(_leaving(view, now), Navigate(generation, Place.HOLDING), now)
         case Remedy.RELOAD:
@@ -76,6 +74,8 @@ def order(view: View, verdict: Verdict, remedy: Remedy, now: float) -> tuple[Vie
                 view = replace(view, tried=replace(view.tried, blank=shown(view), blank_at=now))
             return _busy(_leaving(view, now), Reload(generation), now)
         case Remedy.RELOAD_FRESH:
+            if view.deploy.disk is not None and view.deploy.disk.version != shown(view):
+                view = replace(view, tried=replace(view.tried, build_at=now))
             return _busy(_leaving(view, now), Reload(generation, fresh=True), now)
         case Remedy.UNHANG:
             return _busy(_leaving(view, now), Steps((EndScript(generation), Reload(generation))), now)
@@ -89,7 +89,9 @@ def order(view: View, verdict: Verdict, remedy: Remedy, now: float) -> tuple[Vie
 
 
 def _planned(view: View, verdict: Verdict) -> str:
-    return "the browser's memory had reached its limit" if verdict is Verdict.TOO_BIG else view.wish_why or "asked for"
+    if verdict is Verdict.TOO_BIG:
+        return "the browser's memory had reached its limit"
+    return (view.wish.why if view.wish else "") or "asked for"
 
 
 def _start(view: View, now: float) -> tuple[View, Action]:
@@ -99,7 +101,7 @@ def _start(view: View, now: float) -> tuple[View, Action]:
         parts.append(StopBrowser(last.generation))
     view, display = _display(view, now)
     parts += display
-    view = replace(browser_starting(view, last.generation + 1, now), wish=None)
+    view = browser_starting(view, last.generation + 1, now)
     if last.deaths >= DEATHS and not last.set_aside:
         view = replace(view, browser=replace(view.browser, set_aside=True))
         parts.append(SetProfileAside())

@@ -10,6 +10,7 @@
 from dataclasses import replace
 
 from kioskd.core import facts as f
+from kioskd.core import wishes
 from kioskd.core.actions import (
     Action,
     AskBrowser,
@@ -90,7 +91,7 @@ def in_doubt(view: View, judgement: Judgement, policy: Policy) -> bool:
     """Tell whether the server's answer matters now."""
     page = view.page
     dead = view.link.dead_since is not None or page.text_since is not None or page.lifeless_since is not None
-    waiting = view.wish is not None or dead or outdated(view, policy)
+    waiting = view.wish is not None or dead or outdated(view, policy) or wishes.unannounced(view)
     return judgement.verdict in DOUBTFUL or (waiting and judgement.verdict in (Verdict.HEALTHY, Verdict.LOADING, Verdict.PAUSED))
 
 
@@ -191,6 +192,12 @@ def answer(view: View, fact: f.Fact, now: float, policy: Policy) -> tuple[View, 
     generation = getattr(fact, "generation", view.browser.generation)
     if generation != view.browser.generation:
         return view, []
+    view, replies = wishes.answer(view, fact, now, policy)
+    view, asked = _answer(view, fact, generation, policy)
+    return view, replies + asked
+
+
+def _answer(view: View, fact: f.Fact, generation: int, policy: Policy) -> tuple[View, list[Action]]:
     match fact:
         case f.DialogOpened():
             return view, [DismissDialog(generation, fact.kind)]

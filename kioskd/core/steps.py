@@ -153,5 +153,8 @@ WISHES = {
     Command.RESTART: Step(Rung.CALM, Remedy.RESTART_GENTLY, _at_once),
 }
 
+#: What a reload turns into that the browser does not take.
+FORCED = Step(Rung.CALM, Remedy.RESTART, _at_once)
+
 #: After one of these the page has nowhere else to come from: the way home is no journey back from somewhere.
 NEW_BROWSER = (Remedy.START, Remedy.RESTART, Remedy.RESTART_GENTLY)

@@ -164,6 +164,7 @@ class DeployView:
     touched_at: float | None = None  # the last change that has not been read yet
     first_touched_at: float = 0.0  # the first such
     known: tuple[Version, ...] = ()  # newest last
+    announced: Version | None = None  # the last that needs no broadcast any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +172,21 @@ class Tried:
     """What may be done only so often, and was."""
 
     stale: Version | None = None  # reloaded for this version
+    build_at: float | None = None  # reloaded for a build that was not on the screen
     blank: Version | None = None  # reloaded because blank, showing this version
     blank_at: float | None = None
     big_at: float | None = None  # restarted because too big
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What an operator or a deploy hook asked for and has not got yet."""
+
+    command: Command
+    at: float
+    why: str = ""
+    tickets: tuple[int, ...] = ()  # who waits to hear of it
+    refused: bool = False  # the browser did not take the reload
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +199,8 @@ class View:
     mistakes: tuple[str, ...] = ()  # of the newest configuration file, where it was rejected
     paused_since: float = 0.0
     paused_until: float | None = None
-    wish: Command | None = None
-    wish_why: str = ""
+    wish: Wish | None = None
+    granting: Wish | None = None  # the action under way is what it asked for
     expected: tuple[tuple[str, str], ...] = ()  # (home path, connection URL)
     gaps: tuple[tuple[str, float], ...] = ()  # (connection URL, longest gap seen)
     reboots: int = 0

@@ -9,9 +9,11 @@ import contextlib
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -127,7 +129,9 @@ class Kiosk(Victim):
 
     def __init__(self, url: str | None, folder: Path, environment: Mapping[str, str] | None = None, **over: Any) -> None:
         """``over``: sections of the configuration, laid over what a test needs (own folders and port, no display)."""
-        self._environment = environment or {}
+        self._runtime = tempfile.mkdtemp(prefix="kioskd-run-")  # a short path: a unix socket takes no long one
+        self._environment = {"XDG_RUNTIME_DIR": self._runtime, **(environment or {})}
+        self.control = f"{self._environment['XDG_RUNTIME_DIR']}/kioskd/control.sock"
         self.folder, self.state = folder, folder / "state"
         self.config_file, self.log_file = folder / "kioskd.yaml", folder / "kioskd.log"
         self.port = free_port()
@@ -188,6 +192,7 @@ class Kiosk(Victim):
             left = self.processes()
         finally:
             self._end_tree()
+            shutil.rmtree(self._runtime, ignore_errors=True)
         if kind is None and left:
             raise KioskdError(f"kioskd left processes behind: {left}")
 
@@ -200,6 +205,13 @@ class Kiosk(Victim):
         async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{self.port}/api/status") as response:
             known: dict[str, Any] = await response.json()
             return known
+
+    async def reload(self, message: str = "") -> dict[str, Any]:
+        """POST /api/reload on the unix socket, as ``kioskctl reload`` does."""
+        async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(self.control)) as session:
+            async with session.post("http://kioskd/api/reload", json={"message": message}) as response:
+                answer: dict[str, Any] = await response.json()
+                return answer
 
     async def shows(self, within: float, **wanted: Any) -> dict[str, Any]:
         """Wait until the status has these values (dots for sections: ``page.url``); return it."""

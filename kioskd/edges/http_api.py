@@ -1,4 +1,4 @@
-"""The HTTP door: the deploy's version for the page, the status for people and programs. Loopback only; nothing here changes anything."""
+"""The HTTP door: what the page and people may look at, on the loopback; what changes something, on the unix socket or with the token."""
 
 import asyncio
 import contextlib
@@ -7,11 +7,18 @@ import hashlib
 import ipaddress
 import json
 import logging
+import os
+import resource
+import socket
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from kioskd.core.facts import DeployRead
+from kioskd.edges.access import GROUP, Token, open_to_group, peer_may
+from kioskd.edges.broadcast import CLIENTS, Hub
+from kioskd.edges.reloads import Reloads
 from kioskd.errors import EdgeUnavailable
 
 if TYPE_CHECKING:
@@ -24,6 +31,15 @@ log = logging.getLogger(__name__)
 RETRY_S = 5.0
 READ_METHODS = frozenset({"GET", "HEAD"})
 VERSION_PATH = "/api/deployment_version"
+RELOAD_PATH = "/api/reload"
+SOCKET_PATH = "/ws"
+CHANGES = frozenset({RELOAD_PATH})
+CONNECTIONS = CLIENTS + 500  # at a time on ``api.listen``
+FILES = 1000  # descriptors for everything else
+BODY = 16 << 10  # bytes
+BODY_S = 5.0
+MESSAGE = 1000  # characters
+PING_S = 30.0  # a screen whose power went says no good-bye
 HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -33,31 +49,33 @@ HEADERS = {
 HOLDING_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is behind the door."""
+
+    version: Callable[[], DeployRead | None]
+    status: Callable[[], dict[str, Any]]
+    origins: Callable[[], frozenset[str]]  # that may read the version and hear broadcasts
+    holding: Callable[[], str]  # the holding page's HTML
+    alive: Callable[[], bool]
+    hub: Hub
+    reloads: Reloads
+    token: Token
+
+
 class Api:
-    """Answers HTTP. ``problem`` says why it does not, for the status."""
+    """Answers HTTP. ``problem`` says why it does not, for the status; ``control_problem`` the same of the unix socket."""
 
-    def __init__(
-        self,
-        listen: str,
-        version: Callable[[], DeployRead | None],
-        status: Callable[[], dict[str, Any]],
-        origins: Callable[[], frozenset[str]],
-        holding: Callable[[], str],
-        alive: Callable[[], bool],
-    ) -> None:
-        """Answer on ``listen`` ("host:port"), and call these for what is shown.
-
-        ``origins`` are those that may read the version; ``holding`` is the holding page's HTML.
-        """
+    def __init__(self, listen: str, control: str | None, source: Source) -> None:
+        """Answer on ``listen`` ("host:port") and on the unix socket ``control``."""
         self.problem: str | None = None
+        self.control_problem: str | None = None
         self.port: int | None = None  # where it listens, once it does
-        self._listen = listen
-        self._version = version
-        self._status = status
-        self._origins = origins
-        self._holding = holding
-        self._alive = alive
+        self._listen, self._control, self._source = listen, control, source
         self._runner: AppRunner | None = None
+        self._tcp: asyncio.Server | None = None
+        self._unix: asyncio.Server | None = None
+        self._arriving = 0
         self._moved = asyncio.Event()
 
     def follow(self, listen: str) -> None:
@@ -68,24 +86,72 @@ class Api:
 
     async def run(self) -> None:
         """Answer until cancelled; an address that cannot be had is tried again every ``RETRY_S``, for ever."""
-        while True:
-            self._moved.clear()
-            try:
-                await self.start()
-            except EdgeUnavailable as error:
-                if self.problem != str(error):
-                    log.error("%s", error)
-                self.problem = str(error)
-            try:
+        try:
+            while True:
+                self._moved.clear()
+                self.control_problem = await self._try(self.start_control, self.control_problem)
+                self.problem = await self._try(self.start, self.problem)
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(RETRY_S if self.problem else None):
+                    async with asyncio.timeout(RETRY_S if self.problem or self.control_problem else None):
                         await self._moved.wait()
-            finally:
-                await self.close()
+                        self._leave()
+        finally:
+            await self.close()
+
+    async def _try(self, start: Callable[[], Awaitable[None]], before: str | None) -> str | None:
+        try:
+            await start()
+        except EdgeUnavailable as error:
+            if before != str(error):
+                log.error("%s", error)
+            return str(error)
+        return None
 
     async def start(self) -> None:
-        """Begin to answer; raises ``EdgeUnavailable``."""
+        """Begin to answer on ``listen``, unless that is so; raises ``EdgeUnavailable``."""
+        if self._tcp is not None:
+            return
         host, port = address(self._listen)
+        runner = await self._ready()
+        most = _allow_files(CONNECTIONS + FILES) - FILES
+
+        def admit() -> asyncio.BaseProtocol:
+            """A whole backlog is taken in one turn of the loop, and the server knows of its connections only in the next."""
+            server = runner.server
+            assert server is not None, "it was set up"
+            if len(server.connections) + self._arriving >= most:
+                return _Refuse()
+            self._arriving += 1
+            asyncio.get_running_loop().call_soon(self._arrived)
+            return server()
+
+        try:
+            self._tcp = await asyncio.get_running_loop().create_server(admit, host, port, backlog=1024)
+        except OSError as error:
+            raise EdgeUnavailable(_refusal(self._listen, error)) from error
+        self.port = self._tcp.sockets[0].getsockname()[1]
+
+    def _arrived(self) -> None:
+        self._arriving -= 1
+
+    async def start_control(self) -> None:
+        """Begin to answer on the unix socket, unless that is so; raises ``EdgeUnavailable``."""
+        if self._unix is not None:
+            return
+        if self._control is None:
+            raise EdgeUnavailable("Cannot be asked by kioskctl: neither RUNTIME_DIRECTORY nor XDG_RUNTIME_DIR says where")
+        runner = await self._ready()
+        assert runner.server is not None, "it was set up"
+        try:
+            os.makedirs(os.path.dirname(self._control), mode=0o750, exist_ok=True)
+            self._unix = await asyncio.get_running_loop().create_unix_server(runner.server, self._control)
+            open_to_group(self._control)
+        except (OSError, ValueError) as error:  # a path can be too long
+            raise EdgeUnavailable(f"Cannot listen on {self._control}: {getattr(error, 'strerror', None) or error}") from error
+
+    async def _ready(self) -> "AppRunner":
+        if self._runner is not None:
+            return self._runner
         try:
             from aiohttp import web
         except (ImportError, OSError) as error:
@@ -95,30 +161,38 @@ class Api:
         async def guard(request: "Request", handler: "Handler") -> "StreamResponse":
             return await self._guard(request, handler)
 
-        application = web.Application(middlewares=[guard])
+        application = web.Application(middlewares=[guard], client_max_size=BODY)
         application.router.add_get(VERSION_PATH, self._get_version)
         application.router.add_get("/api/status", self._get_status)
         application.router.add_get("/healthz", self._get_health)
         application.router.add_get("/holding", self._get_holding)
+        application.router.add_get(SOCKET_PATH, self._listen_in)
+        application.router.add_post(RELOAD_PATH, self._reload)
         # No access log, and no lines for what strangers send wrongly; a body nobody asked for is not waited for.
         silent = logging.getLogger(f"{__name__}.protocol")
         silent.setLevel(logging.CRITICAL)
         runner = web.AppRunner(
             application, handle_signals=False, access_log=None, logger=silent, keepalive_timeout=15.0, lingering_time=1.0
         )
+        await runner.setup()
         self._runner = runner
-        try:
-            await runner.setup()
-            await web.TCPSite(runner, host, port).start()
-        except OSError as error:
-            await self.close()
-            raise EdgeUnavailable(_refusal(self._listen, error)) from error
-        self.port = runner.addresses[0][1]
-        self.problem = None
+        return runner
+
+    def _leave(self) -> None:
+        tcp, self._tcp, self.port = self._tcp, None, None
+        if tcp is not None:
+            tcp.close()
 
     async def close(self) -> None:
         """Stop answering."""
-        runner, self._runner, self.port = self._runner, None, None
+        self._leave()
+        unix, self._unix = self._unix, None
+        if unix is not None:
+            unix.close()
+            with contextlib.suppress(OSError):
+                os.unlink(self._control or "")
+        self._source.hub.close()
+        runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
 
@@ -133,10 +207,12 @@ class Api:
         except web.HTTPException as refused:
             response = _json({"error": refused.reason.lower()}, refused.status)
             if "Allow" in refused.headers:
-                response.headers["Allow"] = "GET, HEAD, OPTIONS"
+                response.headers["Allow"] = _methods(request.path)
         except Exception:  # a mistake of ours ends this answer, and tells the client nothing of our insides
             log.exception("Cannot answer %s", request.path)
             response = _json({"error": "internal error"}, 500)
+        if response.prepared:  # a WebSocket, which is over by now
+            return response
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         if request.path == VERSION_PATH:
@@ -147,13 +223,34 @@ class Api:
         from aiohttp import web
 
         # A page elsewhere can give its own name this address (DNS rebinding); it cannot give it the name of this machine.
-        if not self._ours(request.headers.get("Host", "")):
+        peer = _unix_peer(request)
+        if peer is None and not self._ours(request.headers.get("Host", "")):
             return _json({"error": "this name is not served here"}, 403)
         if request.method == "OPTIONS":
-            return web.Response(status=204, headers={"Allow": "GET, HEAD, OPTIONS"})
-        if request.method not in READ_METHODS:
+            return web.Response(status=204, headers={"Allow": _methods(request.path)})
+        if (request.method not in READ_METHODS) != (request.path in CHANGES):
             raise web.HTTPMethodNotAllowed(request.method, READ_METHODS)
+        if request.path in CHANGES and (refused := self._refused(request, peer)) is not None:
+            return refused
         return await handler(request)
+
+    def _refused(self, request: "Request", peer: socket.socket | None) -> "Response | None":
+        """Return how a request that changes something is refused; None where it is not."""
+        if peer is not None:
+            return None if peer_may(peer) else _json({"error": f"only root and the group {GROUP} may do this"}, 403)
+        if "Authorization" not in request.headers:
+            why = "this needs the token (Authorization: Bearer …); on this machine use kioskctl"
+        else:
+            try:
+                if self._source.token.admits(request.headers["Authorization"]):
+                    return None
+                why = "this is not the token"
+            except EdgeUnavailable as error:
+                log.warning("%s", error)
+                why = "there is no token that could be right: kioskd's log says why"
+        refusal = _json({"error": why}, 401)
+        refusal.headers["WWW-Authenticate"] = "Bearer"
+        return refusal
 
     def _ours(self, host: str) -> bool:
         try:
@@ -166,7 +263,7 @@ class Api:
         """Say which other origins may read this, and that they may although it is on this machine."""
         response.headers["Vary"] = "Origin"
         asked = request.headers.get("Origin", "")
-        if asked not in self._origins():
+        if asked not in self._source.origins():
             return
         response.headers["Access-Control-Allow-Origin"] = asked
         response.headers["Access-Control-Expose-Headers"] = "ETag"
@@ -181,7 +278,7 @@ class Api:
     # --- the answers --------------------------------------------------------------------------------
 
     async def _get_version(self, request: "Request") -> "StreamResponse":
-        read = self._version()
+        read = self._source.version()
         if read is None or read.version is None:
             reason = "; ".join(read.missing) if read and read.missing else "the deploy has not been read yet"
             return _json({"error": reason}, 503)
@@ -195,16 +292,92 @@ class Api:
         return response
 
     async def _get_status(self, request: "Request") -> "StreamResponse":
-        return _json(self._status())
+        return _json(self._source.status())
 
     async def _get_health(self, request: "Request") -> "StreamResponse":
-        alive = self._alive()
+        alive = self._source.alive()
         return _json({"alive": alive}, 200 if alive else 503)
 
     async def _get_holding(self, request: "Request") -> "StreamResponse":
         from aiohttp import web
 
-        return web.Response(text=self._holding(), content_type="text/html", headers={"Content-Security-Policy": HOLDING_POLICY})
+        return web.Response(text=self._source.holding(), content_type="text/html", headers={"Content-Security-Policy": HOLDING_POLICY})
+
+
+    # --- broadcasts and reloads ---------------------------------------------------------------------
+
+    async def _listen_in(self, request: "Request") -> "StreamResponse":
+        from aiohttp import web
+
+        origin = request.headers.get("Origin")
+        if origin is not None and origin not in self._source.origins():
+            return _json({"error": "this origin may not listen: name it in api.origins"}, 403)
+        client = web.WebSocketResponse(heartbeat=PING_S, max_msg_size=BODY, compress=False)
+        if not client.can_prepare(request).ok:
+            return _json({"error": "this is a WebSocket: broadcasts, nothing else"}, 426)
+        if self._source.hub.full or request.transport is None:
+            return _json({"error": "too many screens are listening"}, 503)
+        await client.prepare(request)
+        await self._source.hub.serve(client, request.transport, request.query.get("kioskd", ""))
+        return client
+
+    async def _reload(self, request: "Request") -> "StreamResponse":
+        if (request.content_length or 0) > BODY:
+            answer = _json({"error": f"the body is larger than {BODY >> 10} KB"}, 413)
+            answer.force_close()
+            return answer
+        try:
+            async with asyncio.timeout(BODY_S):
+                message = _message(await request.read())
+        except TimeoutError:
+            return _json({"error": f"the body did not come within {BODY_S:g} s"}, 408)
+        except ValueError as error:
+            return _json({"error": str(error)}, 400)
+        if self._source.reloads.full:
+            return _json({"error": "too many are waiting for a reload already"}, 503)
+        clients, screen = await self._source.reloads.ask(message)
+        return _json({"clients": clients, "screen": screen})
+
+
+class _Refuse(asyncio.Protocol):
+    """One connection too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport), "of a TCP connection"
+        transport.abort()
+
+
+def _message(body: bytes) -> str:
+    """Return what the other screens are to be told; raises ValueError with what is wrong."""
+    if not body.strip():
+        return ""
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        raise ValueError('the body is no JSON: send {"message": "…"}, or nothing') from None
+    message = content.get("message", "") if isinstance(content, dict) else None
+    if not isinstance(message, str) or len(message) > MESSAGE:
+        raise ValueError(f'the body is to be {{"message": "…"}} with at most {MESSAGE} characters')
+    return message
+
+
+def _methods(path: str) -> str:
+    return "POST, OPTIONS" if path in CHANGES else "GET, HEAD, OPTIONS"
+
+
+def _unix_peer(request: "Request") -> socket.socket | None:
+    peer = request.transport.get_extra_info("socket") if request.transport is not None else None
+    return peer if peer is not None and peer.family == socket.AF_UNIX else None
+
+
+def _allow_files(wanted: int) -> int:
+    """Let this process have so many descriptors, as far as it may; return how many it has."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return wanted
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return most
 
 
 def address(listen: str) -> tuple[str, int]:

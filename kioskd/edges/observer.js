@@ -1,6 +1,7 @@
 // Runs before any script of the page, in every document and worker. Knows each WebSocket and EventSource, and answers one question:
-// how are you? What it uses of the language is taken now, because a page may replace any of it later. Called as (observer)("name").
-(name => {
+// how are you? What it uses of the language is taken now, because a page may replace any of it later. Called as (observer)("name", screen):
+// `screen` is null, or the port of kioskd on this machine and the key by which it knows this screen's connections from other screens'.
+((name, screen) => {
   "use strict";
   const world = globalThis;
   if (Object.getOwnPropertyDescriptor(world, name)) return; // an initial about:blank hands its window to the document that follows
@@ -64,12 +65,26 @@
     of.messages++;
   };
 
+  // A connection to kioskd itself hears what is meant for other screens, and says nothing about the page: it is marked, not counted.
+  const doors = [], hosts = ["127.0.0.1", "localhost", "[::1]"], schemes = ["ws", "http"];
+  for (let s = 0; screen && s < 2; s++) for (let h = 0; h < 3; h++) doors[doors.length] = `${schemes[s]}://${hosts[h]}:${screen[0]}/ws`;
+  const leadsToKioskd = url => {
+    const door = before(before(url, "#"), "?");
+    for (let i = 0; i < doors.length; i++) if (doors[i] === door) return true;
+    return false;
+  };
+
   const observe = (kind, urlOf, stateOf, follow) => {
     const Native = world[kind];
     if (!Native) return;
     const Seen = new Proxy(Native, {
       construct(target, args, newTarget) {
+        const url = typeof args[0] === "object" && args[0] !== null ? S(args[0]) : args[0]; // a URL, said once
+        const inside = typeof url === "string" && leadsToKioskd(url);
+        if (inside) args[0] = `${before(url, "#")}${indexOf(url, "?") < 0 ? "?" : "&"}kioskd=${screen[1]}`;
+        else if (args.length) args[0] = url;
         const made = construct(target, args, newTarget === Seen ? target : newTarget);
+        if (inside) return made;
         const of = groupOf(urlOf(made));
         if (of) {
           of.closedByPage = false; // it tries again
@@ -263,6 +278,7 @@
   };
   answer.own = own;
   hide(answer);
+  defineProperty(world, Symbol.for("kioskd"), {value: true}); // for kioskd.js: here somebody sees to the page, and decides when to reload
 
   // --- keys that lead out of the page: of a page in full screen the browser acts only on those that the page leaves to it
 

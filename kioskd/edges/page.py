@@ -62,9 +62,9 @@ _GRANTED = ("local-network-access",)  # a page from outside may call the kioskd 
 class Page:
     """The one page of one browser, from its attachment to the browser's end."""
 
-    def __init__(self, pipe: CdpPipe, generation: int, emit: Callable[[Fact], None], name: str) -> None:
+    def __init__(self, pipe: CdpPipe, generation: int, emit: Callable[[Fact], None], name: str, own: tuple[int, str] | None = None) -> None:
         self._pipe, self._generation, self._emit, self._name = pipe, generation, emit, name
-        self._source = f"({OBSERVER.strip()})({json.dumps(name)})"
+        self._source = f"({OBSERVER.strip()})({json.dumps(name)}, {json.dumps(own)})"
         self._session: str | None = None
         self._target = ""
         self._navigation = Navigation(generation, "", emit)  # until there is a page

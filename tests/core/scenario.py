@@ -2,9 +2,10 @@
 
 ``at`` is seconds after the start. In a step, what is expected by then comes first, then what happens. Expected may be:
 ``verdict``, ``rung``, ``why`` (a part of it), ``shows`` (home, holding, mistake, welcome, error, elsewhere, start), ``back`` (the oracle),
-``person`` (needs one), ``asks`` (probes of the server since the last step), ``nothing`` (no action since the last ``did`` or
-``nothing``) and ``did``: the actions since then, in order, each with its
-window of time if wanted: ``Reload 20..22``.
+``person`` (needs one), ``asks`` (probes of the server since the last step),
+``told`` (broadcasts to the other screens and replies to who asked, since the last step, in order), ``nothing`` (no action since the
+last ``did`` or ``nothing``) and ``did``: the actions since then, in order. Each of these with its window of time, if wanted:
+``Reload 20..22``.
 """
 
 import re
@@ -21,7 +22,7 @@ from tests.core.world import World, describe, settled
 
 FOLDER = Path(__file__).parent.parent / "scenarios"
 FILES = sorted(FOLDER.glob("*.yaml"))
-STEP_KEYS = {"at", "happens", "verdict", "rung", "why", "shows", "back", "person", "asks", "nothing", "did"}
+STEP_KEYS = {"at", "happens", "verdict", "rung", "why", "shows", "back", "person", "asks", "told", "nothing", "did"}
 
 
 def load(file: Path) -> dict[str, Any]:
@@ -81,6 +82,9 @@ def play(scenario: dict[str, Any]) -> World:
             asks = sum(isinstance(action, a.ProbeServer) for _, action in world.asked[asked:])
             low, _, high = str(step["asks"]).partition("..")
             assert int(low) <= asks <= int(high or low), (step, asks)
+        if "told" in step:
+            told = [(at - began, describe(action)) for at, action in world.asked[asked:] if isinstance(action, a.Broadcast | a.Reply)]
+            _compare(step["told"], told, step)
         asked = len(world.asked)
         _expect(step, world)
         for verb in [step["happens"]] if isinstance(step.get("happens"), str) else step.get("happens", ()):

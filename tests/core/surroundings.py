@@ -215,7 +215,7 @@ class Host:
 
     def __init__(self, world: "World") -> None:
         self.world = world
-        self.state_writable, self.broken, self.boots = True, False, 0
+        self.state_writable, self.broken, self.boots, self.tickets = True, False, 0, 0
 
     def stall(self, seconds: str) -> None:
         """kioskd's own loop does not turn for a while."""
@@ -232,7 +232,15 @@ class Host:
         self.broken = False
 
     def ask(self, command: str, seconds: str | None = None) -> None:
-        self.world.tell(f.Asked(f.Command(command), None if seconds is None else float(seconds)))
+        self.tickets += 1
+        ticket = self.tickets if command == "reload" else None
+        self.world.tell(f.Asked(f.Command(command), None if seconds is None else float(seconds), ticket=ticket))
+
+    def ask_twice(self) -> None:
+        """A deploy hook, and at once another; then one that does not care to hear of it."""
+        self.ask("reload")
+        self.ask("reload")
+        self.world.tell(f.Asked(f.Command.RELOAD, message="nobody waits"))
 
     def restart_kioskd(self) -> None:
         """Another kernel, which is told what the old one wrote down; the browser went with the old one."""

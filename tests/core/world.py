@@ -19,7 +19,7 @@ from tests.core.surroundings import Browser, Deploy, Display, Host, Server
 
 QUIET = (
     a.AskPage, a.AskBrowser, a.LookForScreen, a.ProbeServer, a.ReadMemory, a.ReadDocument, a.ReadDeploy, a.Remember, a.DismissDialog,
-    a.ClosePopup,
+    a.ClosePopup, a.Broadcast, a.Reply,
 )  # fmt: skip
 
 
@@ -38,6 +38,8 @@ def describe(action: a.Action) -> str:
             return "StartDisplay software"
         case a.RecordReboot(spent=spent):
             return f"RecordReboot {spent}"
+        case a.Reply(screen=screen):
+            return f"Reply {screen}"
         case _:
             return type(action).__name__
 
@@ -213,6 +215,8 @@ class World:
                 return 0.01, None, lambda: self.memory.update({home: connection})
             case a.RecordReboot(spent=spent):
                 return 0.01, None if self.host.state_writable else "read-only", lambda: setattr(self, "spent", spent)
+            case a.Broadcast() | a.Reply():
+                return 0.01, None, nothing
             case a.RebootHost():
                 return 0.5, None, lambda: setattr(self.host, "boots", self.host.boots + 1)
             case a.Steps():

@@ -26,8 +26,9 @@ class Stage:
         self.generation = 0
         self._news, self.over = asyncio.Event(), asyncio.Event()
         self._url = ""
+        self.own: tuple[int, str] | None = None
         config = Browser(profile=str(profile), flags=flags, **({"command": command} if command else {}))
-        self.screen = Screen(self._hear, config, lambda: {}, lambda place: self._url, first_answer_s)
+        self.screen = Screen(self._hear, config, lambda: {}, lambda place: self._url, lambda: self.own, first_answer_s)
 
     def _hear(self, fact: Fact) -> None:
         self.facts.append(fact)

@@ -6,13 +6,17 @@ import socket
 import aiohttp
 import pytest
 
-from kioskd.core.facts import DeployRead, Version
+from kioskd.core.facts import DeployRead, Fact, Version
 from kioskd.edges import http_api
-from kioskd.edges.http_api import Api
+from kioskd.edges.access import Token
+from kioskd.edges.broadcast import Hub
+from kioskd.edges.http_api import Api, Source
+from kioskd.edges.reloads import Reloads
 from kioskd.errors import EdgeUnavailable
 from tests.aio import asynctest
 
 HOME = "http://localhost:3001"
+KEY = "5c1e"
 WHOLE = DeployRead(Version(1763000000, "sha256:ab"))
 VERSION = http_api.VERSION_PATH
 OTHERS = ["0.0.0.0:8137", "192.0.2.1:80", "kiosk.example:80", "8137", "127.0.0.1", "127.0.0.1:99999", "a@127.0.0.1:1", "[::1", ""]
@@ -21,14 +25,19 @@ OTHERS = ["0.0.0.0:8137", "192.0.2.1:80", "kiosk.example:80", "8137", "127.0.0.1
 class Door:
     """A running Api and what it shows."""
 
-    def __init__(self, listen: str = "127.0.0.1:0") -> None:
+    def __init__(self, listen: str = "127.0.0.1:0", control: str | None = None, state: str = "/nonexistent") -> None:
         self.read: DeployRead | None = WHOLE
         self.state: dict[str, object] = {"verdict": "healthy"}
         self.alive = True
         self.page = "<!doctype html><title>väntar</title>"
-        self.api = Api(
-            listen, lambda: self.read, lambda: dict(self.state), lambda: frozenset({HOME}), lambda: self.page, lambda: self.alive
-        )
+        self.facts: list[Fact] = []
+        self.hub = Hub(KEY)
+        self.reloads = Reloads(self.facts.append, self.hub.broadcast, lambda: "the reason")
+        source = Source(
+            lambda: self.read, lambda: dict(self.state), lambda: frozenset({HOME}), lambda: self.page, lambda: self.alive,
+            self.hub, self.reloads, Token(None, state),
+        )  # fmt: skip
+        self.api = Api(listen, control, source)
 
     @contextlib.asynccontextmanager
     async def open(self):
@@ -210,7 +219,8 @@ async def test_a_port_in_use_is_said_and_had_as_soon_as_it_is_free():
         await until(lambda: door.api.problem)
         assert str(port) in door.api.problem
     await until(lambda: door.api.port == port)
-    assert door.api.problem is None
+    await until(lambda: door.api.problem is None)
+    assert "XDG_RUNTIME_DIR" in door.api.control_problem
     await end(task)
     assert door.api.port is None
 

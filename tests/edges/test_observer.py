@@ -1,5 +1,8 @@
 """The observer in a real page: every socket of every frame and worker is known, and the page does not notice."""
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -79,6 +82,40 @@ async def test_event_source_counts_named_events(tmp_path: Path) -> None:
 
 def urls(found: list[Connection]) -> set[str]:
     return {each.url.rpartition("/")[2] for each in found if each.messages}
+
+
+@asynctest
+async def test_connections_to_kioskd_itself_are_marked_and_not_counted(tmp_path: Path) -> None:
+    async with stage(tmp_path) as it:
+        asked = []
+        async with kioskd_beside(asked) as port:
+            it.own = (port, "5c1e")
+            inside = f"ws://127.0.0.1:{port}/ws"
+            it.pages["page"] = f"""<script>
+                const urls = ["{inside}", new URL("{inside}?x=1"), "ws://localhost:{port}/ws#", "{inside}2", "ws://127.0.0.1:PORT/ws"];
+                window.sockets = urls.map(url => {{ try {{ return new WebSocket(url) }} catch (error) {{ return error.name }} }});
+            </script>"""
+            await it.start()
+            await it.go("page")
+            found = await it.connections(lambda found: any(one.open_for is not None for one in found))
+            assert {one.url for one in found} == {f"{inside}2", it.url("ws").replace("http", "ws")}
+            async with asyncio.timeout(10):
+                while len(asked) < 4:
+                    await asyncio.sleep(0.05)
+            assert sorted(asked) == ["/ws2", "/ws?kioskd=5c1e", "/ws?kioskd=5c1e", "/ws?x=1&kioskd=5c1e"]
+
+
+@contextlib.asynccontextmanager
+async def kioskd_beside(asked: list[str]) -> AsyncIterator[int]:
+    """A server that notes what it is asked for."""
+
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readline()).decode().split()[1])
+        writer.close()
+
+    server = await asyncio.start_server(hear, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
 
 
 @asynctest

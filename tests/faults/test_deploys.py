@@ -5,11 +5,12 @@ import shutil
 import time
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from kioskd.demo.dist import How
 from tests.aio import asynctest
-from tests.faults.stage import INTERVAL, SETTLE, Stage, bare, kept, stays_away
+from tests.faults.stage import INTERVAL, SETTLE, START_S, Stage, bare, kept, stays_away
 
 pytestmark = pytest.mark.chromium
 
@@ -109,6 +110,52 @@ async def deploys_twenty_times(stage: Stage) -> float:
         stage.dashboard.deploy(str(number))
         await asyncio.sleep(0.3)  # the pace of the fault
     return moment
+
+
+@asynctest
+async def test_a_hook_and_inotify_are_one_load_and_the_other_screens_hear_of_it_once(tmp_path: Path) -> None:
+    async with kept(tmp_path, deploy=True) as stage, aiohttp.ClientSession(f"http://127.0.0.1:{stage.kiosk.port}") as session:
+        async with session.ws_connect("/ws") as other:
+            document, moment = await stage.dashboard.document(), time.monotonic()
+            stage.dashboard.deploy("2")
+            assert await stage.kiosk.reload("the menu") == {"clients": 1, "screen": "reloaded"}
+            await shown_once(stage, moment, document, 1)
+            assert (await other.receive_json(timeout=5))["payload"] == {"message": "the menu"}
+            moment, document = time.monotonic(), await stage.dashboard.document()
+            stage.dashboard.deploy("3")
+            assert (await other.receive_json(timeout=WITHIN_S))["type"] == "reload"
+            await shown_once(stage, moment, document, 2)
+            assert await stage.kiosk.reload() == {"clients": 1, "screen": "not needed"}
+            await unmoved(stage, await stage.dashboard.document(), stage.victim.pid, 3)
+            assert (await other.receive_json(timeout=5))["payload"] == {"message": ""}
+            with pytest.raises(asyncio.TimeoutError):
+                await other.receive(timeout=0.1)
+
+
+@asynctest
+async def test_a_reload_that_devtools_does_not_take_is_a_restart(tmp_path: Path) -> None:
+    async with kept(tmp_path, health={"page": {"hang_after": 60}}) as stage:
+        document, moment, pid = await stage.dashboard.document(), time.monotonic(), stage.victim.pid
+        stage.victim.freeze()
+        answer = await stage.kiosk.reload()
+        assert answer == {"clients": 0, "screen": "restarted: DevTools did not answer"}
+        await stage.dashboard.back(START_S, after=moment, other_than=document)
+        assert stage.victim.pid != pid
+
+
+@asynctest
+async def test_a_reload_while_the_server_is_down_waits_for_it_and_leaves_the_page(tmp_path: Path) -> None:
+    async with kept(tmp_path) as stage:
+        await stage.shows(START_S, verdict="HEALTHY", rung="CALM")  # what the server said at the start is no news any more
+        document, pid = await stage.dashboard.document(), stage.victim.pid
+        await stage.dashboard.kill()
+        assert await stage.kiosk.reload() == {"clients": 0, "screen": "deferred: server down"}
+        with pytest.raises(TimeoutError):
+            await stage.shows(WITHIN_S, page__url=lambda url: url != stage.dashboard.url)
+        moment = time.monotonic()
+        await stage.dashboard.start()
+        await stage.dashboard.back(INTERVAL + 5, after=moment, other_than=document)
+        await unmoved(stage, await stage.dashboard.document(), pid, 2)
 
 
 @asynctest
