@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from kioskd.core.actions import Action, Probe
-from kioskd.core.policy import Policy
+from kioskd.core.policy import JournalRule, Policy
 
 # --- time and people ----------------------------------------------------------------------------
 
@@ -286,6 +286,15 @@ class DeployRead:
 
 
 @dataclass(frozen=True, slots=True)
+class JournalHeard:
+    """Lines of a unit's journal: ``cleared`` where one matched ``rule.clear``; ``matches`` of ``rule.match`` since the last such."""
+
+    rule: JournalRule
+    matches: int
+    cleared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """An action was carried out."""
 
@@ -305,5 +314,5 @@ Fact = (
     | BrowserStarted | BrowserGone | BrowserAnswered | MemoryRead
     | PageGone | PageOpened | RendererGone | NavigationStarted | NavigationEnded | DocumentCommitted
     | Prompted | DialogOpened | PopupOpened | PageAnswered | DocumentRead
-    | ServerAnswered | DeployTouched | DeployRead | Done | Failed
+    | ServerAnswered | DeployTouched | DeployRead | JournalHeard | Done | Failed
 )  # fmt: skip

@@ -18,6 +18,7 @@ from math import inf
 from kioskd.core import facts as f
 from kioskd.core import rounds
 from kioskd.core.actions import Action
+from kioskd.core.complaints import endings, quieted
 from kioskd.core.facts import Fact
 from kioskd.core.ladder import Ladder, Plan, climb, plan, taken
 from kioskd.core.observe import late, observe
@@ -72,7 +73,7 @@ class Kernel:
             view = replace(view, paused_until=None)
         if view.busy is not None and overdue(view, now):
             view = observe(view, f.Failed(view.busy, "no answer"), now, self.policy)
-        self.view = view
+        self.view = quieted(view, now)
 
     def _judge(self, now: float) -> None:
         self.judgement = judge(self.view, now, self.policy)
@@ -119,7 +120,7 @@ class Kernel:
     def _own_times(self) -> list[float | None]:
         """When the ladder, the action under way and the pause want to be looked at."""
         view = self.view
-        times = [view.paused_until, *(at + CATCH_UP_S for at in view.late_at[-1:])]
+        times = [view.paused_until, *endings(view), *(at + CATCH_UP_S for at in view.late_at[-1:])]
         if view.busy is not None:
             times.append(view.busy_since + view.busy.deadline_s + OVERDUE_S)
         elif self.plan is not None:

@@ -104,7 +104,8 @@ def climb(ladder: Ladder, judgement: Judgement, view: View, now: float) -> Ladde
 def _well(view: View) -> bool:
     """Healthy on evidence: the page has answered since it loaded, and its connection is proven where one is expected."""
     page = view.page
-    return page.report is not None and page.report.ready and view.link.dead_since is None and page.blank_since is None
+    complained = any(complaint.since is not None for complaint in view.complaints)
+    return page.report is not None and page.report.ready and view.link.dead_since is None and page.blank_since is None and not complained
 
 
 def _remember(cured: tuple[tuple[Verdict, Rung, float], ...], incident: Incident, now: float) -> tuple[tuple[Verdict, Rung, float], ...]:

@@ -21,6 +21,7 @@ from kioskd.core.actions import (
     Steps,
     StopLoading,
 )  # fmt: skip
+from kioskd.core.complaints import heard
 from kioskd.core.facts import Fact
 from kioskd.core.page import loaded, page_changed
 from kioskd.core.policy import Policy
@@ -78,6 +79,8 @@ def observe(view: View, fact: Fact, now: float, policy: Policy) -> View:
             return _touched(view, fact, now, policy)
         case f.DeployRead():
             return _read(view, fact, now)
+        case f.JournalHeard():
+            return heard(view, fact, now, policy)
         case f.Done() | f.Failed():
             return _outcome(view, fact, now)
         case _ if view.browser.life is Life.UP:
@@ -112,7 +115,8 @@ def _configured(view: View, new: Policy, old: Policy, now: float) -> View:
         view = replace(view, link=Link())
     if new.deploy != old.deploy:
         view = replace(view, deploy=DeployView(), page=replace(view.page, began=None))
-    return replace(view, mistakes=())
+    rules = new.health.journal
+    return replace(view, mistakes=(), complaints=tuple(known for known in view.complaints if known.rule in rules))
 
 
 def _rejected(view: View, fact: f.ConfigRejected, now: float) -> View:

@@ -197,6 +197,9 @@ def _stuck(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
         causes.append((page.text_since, f'the page says "{policy.health.page.stuck_text}"'))
     if page.lifeless_since is not None:
         causes.append((page.lifeless_since, "the page says that it is not alive"))
+    for complaint in view.complaints:
+        if complaint.since is not None and complaint.last_at > page.committed_at:
+            causes.append((complaint.since, f'{complaint.rule.unit} says "{complaint.rule.match}"'))
     if not causes or server_up(view, policy, now) is False:
         return None
     since, why = min(causes)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from kioskd.core.actions import Action, Place, Probe
 from kioskd.core.facts import Answer, Command, DeployRead, PageAnswered, Version
-from kioskd.core.policy import Policy, Word, origin, path
+from kioskd.core.policy import JournalRule, Policy, Word, origin, path
 
 #: How long a connection must be open before it counts, and how long health must last to end an incident.
 PROVEN_S = 10.0
@@ -179,6 +179,16 @@ class Tried:
 
 
 @dataclass(frozen=True, slots=True)
+class Complaint:
+    """What a rule has heard in the journal."""
+
+    rule: JournalRule
+    heard_at: tuple[float, ...] = ()  # the last matches, as many as count
+    since: float | None = None  # when the first of so many was heard; None: there are fewer
+    last_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Wish:
     """What an operator or a deploy hook asked for and has not got yet."""
 
@@ -210,6 +220,7 @@ class View:
     link: Link = field(default_factory=Link)
     server: ServerView = field(default_factory=ServerView)
     deploy: DeployView = field(default_factory=DeployView)
+    complaints: tuple[Complaint, ...] = ()  # of the journal
     tried: Tried = field(default_factory=Tried)
     busy: Action | None = None  # the one action on the browser that is under way
     busy_since: float = 0.0

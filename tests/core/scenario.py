@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from kioskd.core import actions as a
-from kioskd.core.policy import Deploy, Health, Outage, Page, Policy, Reboot, WebSocket, Word
+from kioskd.core.policy import Deploy, Health, JournalRule, Outage, Page, Policy, Reboot, WebSocket, Word
 from tests.core.fake_page import HOME
 from tests.core.world import World, describe, settled
 
@@ -44,6 +44,7 @@ def policy(overrides: dict[str, Any]) -> Policy:
         page["blank_after"] = Word.OFF
     if "during_outage" in websocket:
         websocket["during_outage"] = Outage(websocket["during_outage"])
+    health["journal"] = tuple(JournalRule(**rule) for rule in health.get("journal", ()))
     base = Policy(
         url=overrides.get("url", HOME),
         allow=tuple(overrides.get("allow", ())),

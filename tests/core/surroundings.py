@@ -236,6 +236,20 @@ class Host:
         ticket = self.tickets if command == "reload" else None
         self.world.tell(f.Asked(f.Command(command), None if seconds is None else float(seconds), ticket=ticket))
 
+    def log(self, matches: str = "1") -> None:
+        """The dashboard's unit says what the first rule listens for."""
+        self.world.tell(f.JournalHeard(self.world.kernel.policy.health.journal[0], int(matches)))
+
+    def log_clear(self) -> None:
+        self.world.tell(f.JournalHeard(self.world.kernel.policy.health.journal[0], 0, cleared=True))
+
+    def forget_rules(self) -> None:
+        """The configuration has none any more; the reader has not heard of that yet."""
+        policy = self.world.kernel.policy
+        (rule,) = policy.health.journal
+        self.world.tell(f.ConfigRead(replace(policy, health=replace(policy.health, journal=()))))
+        self.world.tell(f.JournalHeard(rule, 9))
+
     def ask_twice(self) -> None:
         """A deploy hook, and at once another; then one that does not care to hear of it."""
         self.ask("reload")
