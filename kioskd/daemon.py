@@ -19,6 +19,7 @@ from kioskd.edges import config_file, host
 from kioskd.edges.access import Token
 from kioskd.edges.broadcast import Hub
 from kioskd.edges.http_api import Api, Source, address
+from kioskd.edges.journal import Journal
 from kioskd.edges.notify import NullNotify
 from kioskd.edges.probes import Probes
 from kioskd.edges.reloads import Reloads
@@ -97,6 +98,7 @@ class Daemon:
             self.probes = Probes(shell.emit, lambda: self.config.url)
             backwards.push_async_callback(self.probes.close)
             self.watch = Watch(shell.emit, config.deploy, str(self._path), self._read_config)
+            self.journal = Journal(shell.emit, config.health.journal)
             self.hub = Hub(secrets.token_hex(16))
             self.reloads = Reloads(shell.emit, self.hub.broadcast, lambda: shell.kernel.judgement.why)
             self.api = self._api(config)
@@ -106,7 +108,7 @@ class Daemon:
             backwards.callback(self._notify.stopping)
             self._announce()
             async with asyncio.TaskGroup() as rooms:
-                tasks = [rooms.create_task(self.watch.run()), rooms.create_task(self.api.run())]
+                tasks = [rooms.create_task(room.run()) for room in (self.watch, self.api, self.journal)]
                 await shell.run()
                 for task in tasks:
                     task.cancel()
@@ -174,6 +176,7 @@ class Daemon:
         before, self.config, self._mistakes, self._good = self.config, config, (), True
         self._keep(config)
         self.watch.follow(config.deploy)
+        self.journal.follow(config.health.journal)
         self.api.follow(config.api.listen)
         self.display.follow(config.display.mode)
         self.screen.follow(config.browser)
@@ -237,7 +240,7 @@ class Daemon:
         """Return what ``GET /api/status`` shows."""
         problems = {
             **self._problems, "display": self.display.problem, "inotify": self.watch.problem, "api": self.api.problem,
-            "control": self.api.control_problem,
+            "control": self.api.control_problem, "journal": self.journal.problem,
             "profile": self.screen.profile_trouble,
         }  # fmt: skip
         return status(self.shell.kernel, Clocks(time.monotonic(), time.time()), problems)
