@@ -45,8 +45,13 @@ def allowed(plan: Plan, view: View, now: float, policy: Policy) -> bool:
     """Tell whether a due step may be taken now, as far as the server has a say."""
     if not plan.step.guarded or policy.url is None:
         return True
+    return asked_just_now(view, now) and home_good(view, policy, now) is True
+
+
+def asked_just_now(view: View, now: float) -> bool:
+    """Tell whether the last answer of home is fresh. One from before a deploy hook's call is not: deploys restart servers."""
     heard = view.server.home
-    return heard is not None and now - heard.at <= FRESH_S and home_good(view, policy, now) is True
+    return heard is not None and now - heard.at <= FRESH_S and (view.wish is None or heard.at >= view.wish.at)
 
 
 def order(view: View, verdict: Verdict, remedy: Remedy, now: float) -> tuple[View, Action]:

@@ -29,7 +29,7 @@ from kioskd.core.actions import (
 from kioskd.core.ladder import Ladder, Plan
 from kioskd.core.link import learnt
 from kioskd.core.observe import SETTLE_AT_MOST_S
-from kioskd.core.orders import FRESH_S
+from kioskd.core.orders import FRESH_S, asked_just_now
 from kioskd.core.policy import Policy, path
 from kioskd.core.verdict import Judgement, Verdict, outdated
 from kioskd.core.view import PROVEN_S, Life, Question, View, expected_link, home_good, homes, well_since
@@ -132,8 +132,8 @@ def ask_server(judgement: Judgement, plans: tuple[Plan | None, ...], view: View,
 
 def _guard_waits(view: View, now: float, policy: Policy) -> bool:
     """Home has not been asked just now. After a bad answer the next round is soon enough."""
-    heard = view.server.home
-    return view.busy is None and (heard is None or (now - heard.at > FRESH_S and home_good(view, policy, now) is not False))
+    unknown = view.server.home is None or home_good(view, policy, now) is not False
+    return view.busy is None and unknown and not asked_just_now(view, now)
 
 
 def read_deploy(view: View, now: float, policy: Policy) -> Round:
