@@ -97,7 +97,7 @@ class Daemon:
             backwards.push_async_callback(self.screen.close)
             self.probes = Probes(shell.emit, lambda: self.config.url)
             backwards.push_async_callback(self.probes.close)
-            self.watch = Watch(shell.emit, config.deploy, str(self._path), self._read_config)
+            self.watch = Watch(shell.emit, config.deploy, str(self._path), self._read_config, self.probes.version)
             self.journal = Journal(shell.emit, config.health.journal)
             self.hub = Hub(secrets.token_hex(16))
             self.reloads = Reloads(shell.emit, self.hub.broadcast, lambda: shell.kernel.judgement.why)
@@ -232,14 +232,15 @@ class Daemon:
             return None
 
     def _version(self) -> DeployRead | None:
-        if self.config.deploy.index is None:
-            return DeployRead(None, ("no index is configured",))
+        if not self.config.deploy.given:
+            return DeployRead(None, ("no deploy is configured",))
         return self.shell.kernel.view.deploy.disk
 
     def status(self) -> dict[str, Any]:
         """Return what ``GET /api/status`` shows."""
         problems = {
-            **self._problems, "display": self.display.problem, "inotify": self.watch.problem, "api": self.api.problem,
+            **self._problems, "display": self.display.problem, "inotify": self.watch.problem,
+            "deploy": self.watch.deploy_problem, "api": self.api.problem,
             "control": self.api.control_problem, "journal": self.journal.problem,
             "profile": self.screen.profile_trouble,
         }  # fmt: skip

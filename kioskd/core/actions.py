@@ -213,7 +213,7 @@ class ProbeServer:
 
 @dataclass(frozen=True, slots=True)
 class ReadDeploy:
-    """Read the deploy on disk and answer with ``DeployRead``."""
+    """Read the deploy, on disk or from ``deploy.url``, and answer with ``DeployRead``; what cannot be asked fails, and is not known."""
 
     deadline_s: ClassVar[float] = 20.0
 

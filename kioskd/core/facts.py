@@ -263,10 +263,13 @@ class ServerAnswered:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One build of the front end: the index's mtime in whole seconds, and its digest."""
+    """One build of the front end: the index's mtime in whole seconds, and its digest.
+
+    Without an index the newest mtime of ``deploy.also``; of ``deploy.url`` what that says.
+    """
 
     mtime: int
-    digest: str  # "sha256:…"
+    digest: str  # "sha256:…", "" where it is not known
     also: str = ""  # the same over deploy.also, "" where there are none
 
 
@@ -279,7 +282,10 @@ class DeployTouched:
 
 @dataclass(frozen=True, slots=True)
 class DeployRead:
-    """The deploy on disk. ``version`` None: no index there; ``missing``: what makes it incomplete, for people."""
+    """The deploy, on disk or as ``deploy.url`` tells.
+
+    ``version`` None: there is none; ``missing``: what makes it incomplete, for people.
+    """
 
     version: Version | None
     missing: tuple[str, ...] = ()

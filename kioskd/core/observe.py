@@ -144,7 +144,7 @@ def _asked_to_reload(view: View, fact: f.Asked, now: float, policy: Policy) -> V
     if fact.ticket is not None:
         wish = replace(wish, tickets=(*wish.tickets, fact.ticket))
     deploy = view.deploy
-    if policy.deploy.index is not None:
+    if policy.deploy.given:
         at = now - policy.deploy.settle
         first = at if deploy.touched_at is None else deploy.first_touched_at
         deploy = replace(deploy, announced=None, touched_at=at, first_touched_at=first)

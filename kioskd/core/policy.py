@@ -36,6 +36,11 @@ class Deploy:
     also: tuple[str, ...] = ()  # further files whose change reloads the page
     settle: Seconds = Seconds(1)
 
+    @property
+    def given(self) -> bool:
+        """Whether anything says what is to be on the screen."""
+        return self.index is not None or self.url is not None or bool(self.also)
+
 
 @dataclass(frozen=True, slots=True)
 class WebSocket:

@@ -2,12 +2,13 @@
 
 - The page and the browser are asked together, at a constant pace, and the page at once after it loaded.
 - The server is asked only in doubt, and once a load for the baseline.
-- The deploy is read when it has settled; an incomplete one again each interval.
+- The deploy is read when it has settled; an incomplete one again each interval; one elsewhere every ``POLL_S``.
 - Where there is no screen one is looked for.
 - Dialogs and pop-ups are answered as they come.
 """
 
 from dataclasses import replace
+from math import inf
 
 from kioskd.core import facts as f
 from kioskd.core import wishes
@@ -39,6 +40,9 @@ SOON_S = 0.25
 
 #: How often the browser tree is measured, where a limit is set: reading it costs milliseconds, memory grows in hours.
 MEMORY_PACE_S = 60.0
+
+#: How often a version endpoint elsewhere is asked.
+POLL_S = 30.0
 
 #: Verdicts in which the answer of the server decides what may be done.
 DOUBTFUL = {
@@ -78,7 +82,7 @@ def ask_page(view: View, now: float, policy: Policy) -> Round:
         number += 1
         actions.append(AskBrowser(browser.generation, number))
         view = replace(view, browser=replace(browser, question=Question(number, now)), browser_asked_at=now)
-    if page.document and not page.asked_digest and page.report is not None and page.report.ready and policy.deploy.index:
+    if page.document and not page.asked_digest and page.report is not None and page.report.ready and policy.deploy.given:
         actions.append(ReadDocument(browser.generation, page.document))
         page = replace(page, asked_digest=True)
     times = [view.browser_asked_at + pace(policy)]
@@ -138,19 +142,27 @@ def _guard_waits(view: View, now: float, policy: Policy) -> bool:
 
 def read_deploy(view: View, now: float, policy: Policy) -> Round:
     """Read the deploy once at first, when a change has settled, and each interval while it is incomplete."""
-    deploy = view.deploy
-    if policy.deploy.index is None or deploy.reading:
+    if not policy.deploy.given or view.deploy.reading:
         return view, [], []
-    if deploy.touched_at is not None:
-        due = min(deploy.touched_at + policy.deploy.settle, deploy.first_touched_at + SETTLE_AT_MOST_S)
-    elif deploy.disk is None or deploy.disk.missing or deploy.failed:
-        due = now if deploy.asked_at is None else deploy.asked_at + policy.health.interval
-    else:
-        return view, [], []
-    if now < due:
+    due = _deploy_due(view, now, policy)
+    if due > now:
         return view, [], [due]
-    deploy = replace(deploy, reading=True, asked_at=now, touched_at=None)
-    return replace(view, deploy=deploy), [ReadDeploy()], []
+    return replace(view, deploy=replace(view.deploy, reading=True, asked_at=now, touched_at=None)), [ReadDeploy()], []
+
+
+def _deploy_due(view: View, now: float, policy: Policy) -> float:
+    deploy, interval = view.deploy, policy.health.interval
+    if deploy.touched_at is not None:
+        return min(deploy.touched_at + policy.deploy.settle, deploy.first_touched_at + SETTLE_AT_MOST_S)
+    if deploy.asked_at is None:
+        return now
+    if policy.deploy.url is None:
+        return deploy.asked_at + interval if deploy.disk is None or deploy.disk.missing or deploy.failed else inf
+    if deploy.disk is not None and deploy.disk.missing:
+        return deploy.asked_at + interval
+    opened = view.link.open_since  # a deploy restarts servers: the page that has just come back may be the old one's
+    soon = inf if opened is None or opened <= deploy.asked_at else max(opened, deploy.asked_at + interval)
+    return min(deploy.asked_at + POLL_S, soon)
 
 
 def read_memory(view: View, now: float, policy: Policy) -> Round:

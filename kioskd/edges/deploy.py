@@ -1,12 +1,12 @@
 """The deploy on disk: its index, what that names, and the further files. When to read them is not known here."""
 
-import contextlib
 import glob
 import hashlib
 import itertools
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from kioskd.core.facts import DeployRead, Version
 from kioskd.core.policy import Deploy
@@ -17,16 +17,47 @@ ALSO_LIMIT = 1000  # files; a pattern that matches more is a mistake
 READS = 5  # of an index that is being written; it is touched again anyhow
 
 
-def read_deploy(deploy: Deploy) -> tuple[DeployRead, tuple[str, ...]]:
-    """Read the deploy on disk; also return where its missing assets are expected. Blocks."""
-    if deploy.index is None:
-        return DeployRead(None, ("no index is configured",)), ()
-    index = os.path.abspath(deploy.index)
+State = tuple[int, str]  # mtime (s) and digest of a file: as of an index, both count
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one reading found."""
+
+    fact: DeployRead
+    absent: tuple[str, ...] = ()  # where missing assets are expected
+    also: dict[str, State] = field(default_factory=dict)  # the further files, as they last were
+    awaited: tuple[str, ...] = ()  # those that have never been there
+
+
+def read_deploy(deploy: Deploy, before: Mapping[str, State] | None = None, told: DeployRead | None = None) -> Reading:
+    """Read the deploy on disk. Blocks.
+
+    ``before``: ``Reading.also`` of the last time; a named file that is gone is waited for, and counts as it last was. ``told``: what
+    the endpoint elsewhere said of the build, to which the further files come.
+    """
+    names = expand(deploy.also)
+    also = _also(names, before or {})
+    awaited = tuple(path for path in names if path not in also)
+    fact, absent = (told, ()) if told is not None else _index(deploy.index) if deploy.index is not None else (_of_files(also), ())
+    if fact.version is not None and deploy.also:
+        total = _digest(repr((fact.version.also, sorted(also.items()))).encode())
+        fact = replace(fact, version=replace(fact.version, also=total))
+    return Reading(fact, absent, also, awaited)
+
+
+def _of_files(also: Mapping[str, State]) -> DeployRead:
+    newest = max((mtime for mtime, _ in also.values()), default=None)
+    return DeployRead(None, ("none of the files of deploy.also is there",)) if newest is None else DeployRead(Version(newest, ""))
+
+
+def _index(path: str) -> tuple[DeployRead, tuple[str, ...]]:
+    index = os.path.abspath(path)
     try:
         content, mtime, steady = _steady(index)
     except (OSError, ValueError) as error:
         return DeployRead(None, (f"Cannot read {index}: {getattr(error, 'strerror', None) or error}",)), ()
-    version = Version(mtime, _digest(content), _also(deploy.also))
+    version = Version(mtime, _digest(content))
     folder = os.path.dirname(index)
     absent: dict[str, str] = {}
     for asset in assets(content.decode("utf-8", "replace")):
@@ -59,17 +90,20 @@ def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)  # a pipe is to be refused, not waited for
 
 
-def _also(patterns: tuple[str, ...]) -> str:
-    """Return one digest over these files, ``""`` where none are configured."""
-    if not patterns:
-        return ""
-    total = hashlib.sha256()
-    for path in expand(patterns):
-        total.update(os.fsencode(path) + b"\0")
-        if os.path.isfile(path):  # not a pipe, whose reading would never end
-            with contextlib.suppress(OSError), open(path, "rb") as file:
-                total.update(hashlib.file_digest(file, "sha256").digest())
-    return "sha256:" + total.hexdigest()
+def _also(names: Iterable[str], before: Mapping[str, State]) -> dict[str, State]:
+    """Return the states of these files. One that is not there counts as it was; one that never was is left out."""
+    found: dict[str, State] = {}
+    for path in names:
+        try:
+            with open(path, "rb", opener=_without_waiting) as file:
+                status = os.fstat(file.fileno())
+                if not stat.S_ISREG(status.st_mode):  # the reading of a pipe would never end
+                    raise OSError(0, "not a file")
+                found[path] = (status.st_mtime_ns // 1_000_000_000, hashlib.file_digest(file, "sha256").hexdigest())
+        except OSError:
+            if path in before:
+                found[path] = before[path]
+    return found
 
 
 def _digest(content: bytes) -> str:

@@ -20,6 +20,7 @@ from kioskd.edges.access import GROUP, Token, open_to_group, peer_may
 from kioskd.edges.broadcast import CLIENTS, Hub
 from kioskd.edges.reloads import Reloads
 from kioskd.errors import EdgeUnavailable
+from kioskd.wire.version import write_version
 
 if TYPE_CHECKING:
     from aiohttp.web import AppRunner, Request, Response, StreamResponse
@@ -284,7 +285,7 @@ class Api:
             return _json({"error": reason}, 503)
         from aiohttp import web
 
-        content = {"version": read.version.mtime, "digest": read.version.digest, "complete": not read.missing}
+        content = write_version(read.version, complete=not read.missing)
         tag = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
         known = any(etag.value in (tag, "*") for etag in request.if_none_match or ())
         response = web.Response(status=304) if known else _json(content)

@@ -1,4 +1,7 @@
-"""Asking the server: a real handshake on the page's connection, or a GET of the page. What an answer means is not known here."""
+"""Asking servers: a real handshake on the page's connection, a GET of the page, the version of a build made elsewhere.
+
+What an answer means is not known here.
+"""
 
 import asyncio
 import base64
@@ -19,8 +22,10 @@ from urllib.request import getproxies, proxy_bypass
 
 from kioskd import __version__
 from kioskd.core.actions import Probe, ProbeServer
-from kioskd.core.facts import Answer, Fact, ServerAnswered
-from kioskd.core.policy import origin
+from kioskd.core.facts import Answer, DeployRead, Fact, ServerAnswered
+from kioskd.core.policy import origin, path
+from kioskd.errors import EdgeUnavailable
+from kioskd.wire.version import read_version
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
@@ -28,6 +33,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REDIRECTS = 10
+VERSION_S = 4.0
+VERSION_LIMIT = 64 << 10  # bytes
 HTML = frozenset({"text/html", "application/xhtml+xml"})
 # Trouble on this machine, which says nothing about the server.
 OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL, socket.EAI_MEMORY, socket.EAI_SYSTEM})
@@ -43,10 +50,44 @@ class Probes:
         self._emit = emit
         self._home = home
         self._session: ClientSession | None = None
+        self._versions: dict[str, tuple[DeployRead, str]] = {}  # URL -> what it said last, and under which ETag
 
     async def probe(self, action: ProbeServer) -> None:
         """Ask once and emit ``ServerAnswered``, within the action's timeout."""
         self._emit(ServerAnswered(action.probe, action.url, await self._answer(action)))
+
+    async def version(self, url: str) -> DeployRead:
+        """Ask a version endpoint which build there is; raises ``EdgeUnavailable`` where it does not say."""
+        try:
+            from aiohttp import ClientError
+        except (ImportError, OSError) as error:
+            raise EdgeUnavailable(f"Cannot ask for the version: {error}") from error
+        try:
+            async with asyncio.timeout(VERSION_S):
+                return await self._version(url)
+        except TimeoutError:
+            why = f"no answer within {VERSION_S:g} s"
+        except (ClientError, OSError, ValueError) as error:  # ValueError: not what a version endpoint says
+            why = (str(error) or type(error).__name__)[:200]
+        raise EdgeUnavailable(f"Cannot ask {path(url)} for the version: {why}")
+
+    async def _version(self, url: str) -> DeployRead:
+        known, tag = self._versions.get(url, (None, ""))
+        headers = {"Accept": "application/json"} | ({"If-None-Match": tag} if known else {})
+        response = await self._get(url, headers, redirects=True)
+        try:
+            if response.status == 304 and known is not None:
+                return known
+            if response.status != 200:
+                raise ValueError(f"it answered {response.status}")
+            content = await response.content.read(VERSION_LIMIT)
+            while not response.content.at_eof() and len(content) < VERSION_LIMIT:
+                content += await response.content.read(VERSION_LIMIT - len(content))
+            read = read_version(content)
+            self._versions = {url: (read, response.headers.get("ETag", ""))}
+            return read
+        finally:
+            response.close()
 
     async def close(self) -> None:
         """Let go of everything."""

@@ -13,14 +13,15 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from kioskd.core.actions import ReadDeploy
-from kioskd.core.facts import DeployTouched, Fact
+from kioskd.core.facts import DeployRead, DeployTouched, Fact
 from kioskd.core.policy import Deploy
-from kioskd.edges.deploy import expand, read_deploy
+from kioskd.edges.deploy import State, expand, read_deploy
+from kioskd.errors import EdgeUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -46,14 +47,23 @@ class _Sight:
 class Watch:
     """Watches the deploy and the configuration. ``problem`` says why only the backstop works, for the status."""
 
-    def __init__(self, emit: Callable[[Fact], None], deploy: Deploy, config: str | None, config_touched: Callable[[], None]) -> None:
-        """Watch for ``deploy`` and the ``config`` file; ``config_touched`` is called in the loop when the latter has changed."""
+    def __init__(
+        self, emit: Callable[[Fact], None], deploy: Deploy, config: str | None, config_touched: Callable[[], None],
+        ask: Callable[[str], Awaitable[DeployRead]] | None = None,
+    ) -> None:  # fmt: skip
+        """Watch for ``deploy`` and the ``config`` file; ``config_touched`` is called in the loop when the latter has changed.
+
+        ``ask`` asks a version endpoint elsewhere.
+        """
         self.problem: str | None = None
+        self.deploy_problem: str | None = None  # why the deploy is not known, or what of it is waited for
         self._emit = emit
         self._deploy = deploy
         self._config = os.path.abspath(config) if config is not None else None
         self._config_touched = config_touched
+        self._ask = ask
         self._missing: tuple[str, ...] = ()  # assets being waited for
+        self._also: dict[str, State] = {}  # the further files as they last were
         self._stirred = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._seen: _Sight | None = None
@@ -66,7 +76,8 @@ class Watch:
     def follow(self, deploy: Deploy) -> None:
         """Follow another deploy from now on; it is reported as touched."""
         if deploy != self._deploy:
-            self._deploy, self._missing, self._seen = deploy, (), None
+            self._deploy, self._missing, self._also, self._seen = deploy, (), {}, None
+            self.deploy_problem = None
             self._stirred.set()
 
     async def run(self) -> None:
@@ -86,12 +97,22 @@ class Watch:
             self._observer = self._handler = None
 
     async def read(self, action: ReadDeploy) -> None:
-        """Read the deploy and emit ``DeployRead``."""
+        """Read the deploy and emit ``DeployRead``; raises ``EdgeUnavailable`` where it cannot be asked."""
         deploy = self._deploy
-        fact, absent = await asyncio.to_thread(read_deploy, deploy)
+        told = None
+        try:
+            if deploy.url is not None and self._ask is not None:
+                told = await self._ask(deploy.url)
+        except EdgeUnavailable as error:
+            if self.deploy_problem != str(error):
+                log.warning("%s", error)
+            self.deploy_problem = str(error)
+            raise
+        reading = await asyncio.to_thread(read_deploy, deploy, self._also, told)
         if deploy is self._deploy:
-            self._missing = absent
-        self._emit(fact)
+            self._missing, self._also = reading.absent, reading.also
+            self.deploy_problem = f"{', '.join(reading.awaited)}: not there yet" if reading.awaited else None
+        self._emit(reading.fact)
 
     async def _look(self) -> None:
         self._told, burst = False, self._burst
@@ -102,7 +123,7 @@ class Watch:
             return
         self._seen = sight
         changed = sight.deploy ^ before.deploy if before else sight.deploy
-        if deploy.index is not None and (before is None or changed or burst):
+        if (deploy.index or deploy.also) and (before is None or changed or burst):
             self._emit(DeployTouched(_age(changed & sight.deploy, burst, deploy.settle)))
         if before is not None and before.config != sight.config:
             self._config_touched()
@@ -182,7 +203,7 @@ class _Handler:
         if event.event_type in ("deleted", "moved") and event.src_path in self._sight.folders:
             self._lost = True
         for path in filter(None, (event.src_path, getattr(event, "dest_path", ""))):
-            if os.path.dirname(path) == self._sight.dist:
+            if self._sight.dist and os.path.dirname(path) == self._sight.dist:
                 self._watch.told(path)
             elif path in self._sight.names or any(fnmatch.fnmatch(path, name) for name in self._sight.names if glob.has_magic(name)):
                 self._watch.told(None)
@@ -195,11 +216,11 @@ def _sight(deploy: Deploy, config: str | None, missing: Iterable[str]) -> _Sight
         if sight.dist:
             _stamp(sight.dist, sight.deploy)
             _folder(sight, os.path.dirname(sight.dist))  # where it is renamed, removed and made again
-        for path in (*missing, *expand(deploy.also)):
-            _walk(sight, path, sight.deploy)
-        for pattern in map(os.path.abspath, deploy.also):
-            sight.names.add(pattern)
-            _folder(sight, os.path.dirname(pattern))
+    for path in (*missing, *expand(deploy.also)):
+        _walk(sight, path, sight.deploy)
+    for pattern in map(os.path.abspath, deploy.also):
+        sight.names.add(pattern)
+        _folder(sight, os.path.dirname(pattern))
     if config is not None:
         _walk(sight, config, sight.config)
     return sight

@@ -131,6 +131,19 @@ class Deploy:
         self.missing, self.present = (), True
         self.world.tell(f.DeployTouched())
 
+    def change_elsewhere(self) -> None:
+        """A new build on another machine: nothing here is touched."""
+        self.mtime += 100
+        self.digest = f"sha256:{self.mtime}"
+
+    def begin_elsewhere(self) -> None:
+        """The same, and its endpoint says that it is not complete yet."""
+        self.change_elsewhere()
+        self.missing = ("the server says that the build is not complete",)
+
+    def complete_elsewhere(self) -> None:
+        self.missing = ()
+
     def halve(self) -> None:
         """A new index that names an asset which is not there."""
         self.change()

@@ -210,7 +210,8 @@ class World:
                 answer = None if self.server.unknown else self.server.asked(probe)
                 return action.timeout if self.server.mute else 0.02, None, lambda: tell(f.ServerAnswered(probe, url, answer))
             case a.ReadDeploy():
-                return 0.02, None, lambda: tell(self.deploy.read())
+                away = self.kernel.policy.deploy.url is not None and (not self.server.up or self.server.mute)
+                return 0.02, "connection refused" if away else None, lambda: tell(self.deploy.read())
             case a.Remember(home=home, connection=connection):
                 return 0.01, None, lambda: self.memory.update({home: connection})
             case a.RecordReboot(spent=spent):
