@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import time
 from pathlib import Path
@@ -37,6 +38,7 @@ class Site:
                 web.get("/assets/{name}", self._asset),
                 web.get("/settings", self._settings),
                 web.get("/healthz", self._healthz),
+                web.get("/version", self._version),
                 web.get("/ws", self._websocket),
                 web.get("/events", self._events),
                 web.post("/echo", self._echo),
@@ -93,6 +95,19 @@ class Site:
 
     async def _healthz(self, request: web.Request) -> web.StreamResponse:
         return web.json_response({"ok": True})
+
+    async def _version(self, request: web.Request) -> web.StreamResponse:
+        """The version endpoint that the server of a front end built elsewhere may have."""
+        try:
+            content, moment = (self.dist / "index.html").read_bytes(), (self.dist / "index.html").stat().st_mtime
+        except OSError:
+            return web.json_response({"error": "there is no build"}, status=503)
+        digest = hashlib.sha256(content).hexdigest()
+        known = any(tag.value == digest for tag in request.if_none_match or ())
+        told = {"version": int(moment), "digest": f"sha256:{digest}"}
+        response = web.Response(status=304) if known else web.json_response(told)
+        response.etag = digest
+        return response
 
     async def _static(self, request: web.Request) -> web.StreamResponse:
         return fronts.static(request.path.lstrip("/"))

@@ -11,9 +11,10 @@ import pytest
 from aiohttp import web
 
 from kioskd.core.actions import Probe, ProbeServer
-from kioskd.core.facts import Answer, ServerAnswered
+from kioskd.core.facts import Answer, DeployRead, ServerAnswered, Version
 from kioskd.edges import probes
 from kioskd.edges.probes import Probes
+from kioskd.errors import EdgeUnavailable
 from tests.aio import asynctest
 
 PAGE = "http://dashboard.example:3001/wall?x=1"
@@ -350,3 +351,62 @@ async def test_a_name_asked_for_again_meanwhile_is_looked_up_once():
     with pytest.raises(OSError):
         await resolver.resolve("no-such-host.invalid")
     assert await resolver.resolve("localhost", 80) is not answers[0]
+
+
+@asynctest
+async def test_a_version_is_asked_for_with_what_is_known_of_it():
+    edge = Probes(lambda fact: None)
+    asked = []
+
+    async def version(request):
+        asked.append(request.headers.get("If-None-Match"))
+        if asked[-1] == '"7"':
+            return web.Response(status=304)
+        return web.json_response({"version": 7, "digest": "sha256:ab", "complete": True}, headers={"ETag": '"7"'})
+
+    async with serving(version) as url:
+        assert [await edge.version(url) for _ in range(2)] == [DeployRead(Version(7, "sha256:ab"))] * 2
+        assert asked == [None, '"7"']
+        assert await edge.version(url + "?other") == DeployRead(Version(7, "sha256:ab")) and asked[-1] is None
+    await edge.close()
+
+
+@contextlib.asynccontextmanager
+async def serving(handler):
+    """A server that has this handler everywhere; gives its URL."""
+    application = web.Application()
+    application.router.add_get("/{path:.*}", handler)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/version"
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [("/status/503", "it answered 503"), ("/status/304", "it answered 304"), ("/", "no JSON"), ("/json", 'no "version"'), ("/loop", "")],
+)
+@asynctest
+async def test_what_is_no_version_has_a_reason(path, why):
+    edge = Probes(lambda fact: None)
+    async with Server().up() as server:
+        with pytest.raises(EdgeUnavailable, match=f"Cannot ask .*{path} for the version: .*{why}"):
+            await edge.version(server.url + path + "?secret=1")
+    with pytest.raises(EdgeUnavailable, match="Cannot ask"):
+        await edge.version(server.url + path)
+    await edge.close()
+
+
+@asynctest
+async def test_a_version_that_never_comes_or_never_ends_costs_its_time_and_no_memory(monkeypatch):
+    monkeypatch.setattr(probes, "VERSION_S", 0.5)
+    edge = Probes(lambda fact: None)
+    async with Server().up() as server:
+        with pytest.raises(EdgeUnavailable, match="no answer within 0.5 s"):
+            await edge.version(server.url + "/silent")
+        with pytest.raises(EdgeUnavailable, match="no JSON"):
+            await edge.version(server.url + "/bomb")
+    await edge.close()

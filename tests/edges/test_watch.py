@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from kioskd.core.actions import ReadDeploy
-from kioskd.core.facts import DeployRead, DeployTouched, Fact
+from kioskd.core.facts import DeployRead, DeployTouched, Fact, Version
 from kioskd.core.policy import Deploy, Seconds
 from kioskd.edges import watch
 from kioskd.edges.watch import BACKSTOP_S, Watch, _inotify_descriptors
+from kioskd.errors import EdgeUnavailable
 from tests.aio import asynctest
 
 SOON_S = BACKSTOP_S / 2  # seen within this: inotify told, not the backstop
@@ -57,7 +58,7 @@ async def watching(deploy: Deploy, config: str | None = None) -> AsyncIterator[t
     edge = Watch(desk.take, deploy, config, desk.config_touched)
     task = asyncio.create_task(edge.run())
     try:
-        if deploy.index is not None:
+        if deploy.index or deploy.also:
             await desk.until(1, 5)
             desk.facts.clear()
         yield desk, edge
@@ -251,6 +252,44 @@ async def test_further_files_by_name_and_by_pattern(site):
         (site / "more" / "notes.txt").write_text("x")
         with pytest.raises(TimeoutError):
             await desk.until(1, BACKSTOP_S + 0.5)
+
+
+@asynctest
+async def test_further_files_without_an_index_are_seen_and_waited_for(tmp_path):
+    deploy = Deploy(also=(str(tmp_path / "later" / "sleep.json"),))
+    async with watching(deploy) as (desk, edge):
+        await edge.read(ReadDeploy())
+        assert desk.facts[-1].version is None and "not there yet" in edge.deploy_problem
+        await quiet(desk)
+        (tmp_path / "later").mkdir()
+        (tmp_path / "later" / "sleep.json").write_text("1")
+        await desk.until(1, BACKSTOP_S + 0.5)
+        await edge.read(ReadDeploy())
+        first = desk.facts[-1].version
+        assert first is not None and edge.deploy_problem is None
+        await quiet(desk)
+        (tmp_path / "later" / "sleep.json").write_text("2")
+        await desk.until(1, SOON_S)
+        await edge.read(ReadDeploy())
+        assert desk.facts[-1].version not in (None, first)
+
+
+@asynctest
+async def test_an_endpoint_elsewhere_is_asked_and_its_silence_is_said(tmp_path):
+    facts, answers = [], [DeployRead(Version(7, "")), EdgeUnavailable("nobody there")]
+
+    async def ask(url):
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    edge = Watch(facts.append, Deploy(url="http://there/version"), None, lambda: None, ask)
+    await edge.read(ReadDeploy())
+    assert (facts, edge.deploy_problem) == ([DeployRead(Version(7, ""))], None)
+    with pytest.raises(EdgeUnavailable):
+        await edge.read(ReadDeploy())
+    assert (len(facts), edge.deploy_problem) == (1, "nobody there")
 
 
 @asynctest

@@ -81,7 +81,7 @@ async def kept(
     *,
     learnt: bool = True,
     quick: bool = True,
-    deploy: bool | Path = False,
+    deploy: bool | Path | str | dict[str, Any] = False,
     switches: dict[str, Any] | None = None,
     trouble: Trouble | None = None,
     environment: dict[str, str] | None = None,
@@ -90,7 +90,8 @@ async def kept(
     """A dashboard kept by kioskd, with its page back.
 
     ``learnt``: kioskd remembers the page's connection from an earlier run. ``quick``: patience is shortened.
-    ``deploy``: the dashboard's own dist is followed, or another index. ``trouble``: is there from the start, and the page not waited for.
+    ``deploy``: the dashboard's own dist is followed, another index, an endpoint of the dashboard's server, or what the section says.
+    ``trouble``: is there from the start, and the page not waited for.
     ``environment``: what kioskd's is to have besides this test's own.
     """
     folder = folder / "kept"
@@ -99,7 +100,11 @@ async def kept(
         if switches:
             await dashboard.switch(**switches)
         settings = merged({"browser": {"flags": list(SMALL)}, **({"health": QUICK} if quick else {})}, over)
-        if deploy:
+        if isinstance(deploy, dict):
+            settings = merged({"deploy": deploy}, settings)
+        elif isinstance(deploy, str):
+            settings = merged({"deploy": {"url": dashboard.url + deploy}}, settings)
+        elif deploy:
             settings = merged({"deploy": {"index": str(dashboard.index if deploy is True else deploy)}}, settings)
         kiosk = Kiosk(dashboard.url, folder, environment, **settings)
         if learnt:

@@ -15,6 +15,7 @@ from tests.faults.stage import INTERVAL, SETTLE, START_S, Stage, bare, kept, sta
 pytestmark = pytest.mark.chromium
 
 WITHIN_S = SETTLE + 3
+POLL_S = 30.0
 EVERY_WAY = (How.RENAME, How.IN_PLACE, How.REBUILD, How.SYMLINK, How.TOUCH, How.ROLLBACK, How.SAME_SECOND)
 
 #: So that a dead connection is not what reloads the page here.
@@ -196,6 +197,56 @@ async def test_without_kioskd_the_page_reconnects_after_it_and_stays_the_old_one
         stage.dashboard.deploy("2")
         await stage.dashboard.start()
         await unmoved(stage, document, pid, 1, INTERVAL + 5)
+
+
+@asynctest
+async def test_a_build_elsewhere_is_asked_for_and_shown_once(tmp_path: Path) -> None:
+    async with kept(tmp_path, deploy="version") as stage:
+        await stage.shows(START_S, versions__screen=lambda version: version is not None)
+        document, moment = await stage.dashboard.document(), time.monotonic()
+        stage.dashboard.deploy("2")
+        await shown_once(stage, moment, document, 1, POLL_S + 3)
+
+
+@asynctest
+async def test_a_build_elsewhere_that_restarts_its_server_is_shown_as_the_page_reconnects(tmp_path: Path) -> None:
+    async with kept(tmp_path, deploy="version") as stage:
+        await stage.shows(START_S, versions__screen=lambda version: version is not None)
+        document = await stage.dashboard.document()
+        await stage.dashboard.kill()
+        stage.dashboard.deploy("2")
+        moment = time.monotonic()
+        await stage.dashboard.start()
+        await shown_once(stage, moment, document, 1, INTERVAL + 5)
+
+
+@asynctest
+async def test_a_build_elsewhere_that_cannot_be_asked_for_is_said_and_disturbs_nobody(tmp_path: Path) -> None:
+    async with kept(tmp_path, deploy="settings") as stage:
+        document, pid = await stage.dashboard.document(), stage.victim.pid
+        await stage.shows(START_S, problems__deploy=lambda said: "settings for the version" in said, verdict="HEALTHY")
+        await unmoved(stage, document, pid, 1)
+
+
+@asynctest
+async def test_a_further_file_is_a_deploy_and_is_waited_for(tmp_path: Path) -> None:
+    schedule = tmp_path / "sleep_schedule.json"
+    async with kept(tmp_path, deploy={"also": [str(schedule), str(tmp_path / "more" / "*.json")]}) as stage:
+        await stage.shows(START_S, problems__deploy=lambda said: "not there yet" in said)
+        document, pid = await stage.dashboard.document(), stage.victim.pid
+        async with aiohttp.ClientSession() as session, session.ws_connect(f"http://127.0.0.1:{stage.kiosk.port}/ws") as other:
+            for loads, text in enumerate(("one", "two"), start=1):
+                moment = time.monotonic()
+                schedule.write_text(text)
+                await shown_once(stage, moment, document, loads)
+                document = await stage.dashboard.document()
+                if loads > 1:  # the first that is seen is not new to anybody
+                    assert (await other.receive_json(timeout=5))["type"] == "reload"
+            schedule.unlink()
+            await unmoved(stage, document, pid, 3)
+            schedule.write_text("three")
+            moment = time.monotonic()
+            await shown_once(stage, moment, document, 3)
 
 
 @asynctest
