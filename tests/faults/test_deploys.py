@@ -36,6 +36,16 @@ async def unmoved(stage: Stage, document: str | None, pid: int, loads: int, seco
     await stage.nothing_changed(document, pid, loads)
 
 
+async def waits_for_the_server(stage: Stage, document: str | None, pid: int) -> None:
+    """Assert that the page is left alone while its server is down, and costs one load with its return."""
+    with pytest.raises(TimeoutError):
+        await stage.shows(WITHIN_S, page__url=lambda url: url != stage.dashboard.url)
+    moment = time.monotonic()
+    await stage.dashboard.start()
+    await stage.dashboard.back(INTERVAL + 5, after=moment, other_than=document)
+    await unmoved(stage, await stage.dashboard.document(), pid, 2)
+
+
 @pytest.mark.parametrize("how", EVERY_WAY, ids=lambda how: how.value)
 @asynctest
 async def test_a_deploy_is_shown_once(tmp_path: Path, how: How) -> None:
@@ -151,12 +161,7 @@ async def test_a_reload_while_the_server_is_down_waits_for_it_and_leaves_the_pag
         document, pid = await stage.dashboard.document(), stage.victim.pid
         await stage.dashboard.kill()
         assert await stage.kiosk.reload() == {"clients": 0, "screen": "deferred: server down"}
-        with pytest.raises(TimeoutError):
-            await stage.shows(WITHIN_S, page__url=lambda url: url != stage.dashboard.url)
-        moment = time.monotonic()
-        await stage.dashboard.start()
-        await stage.dashboard.back(INTERVAL + 5, after=moment, other_than=document)
-        await unmoved(stage, await stage.dashboard.document(), pid, 2)
+        await waits_for_the_server(stage, document, pid)
 
 
 @asynctest
@@ -181,12 +186,7 @@ async def test_a_deploy_while_the_server_is_down_is_shown_with_its_return(tmp_pa
         await stage.dashboard.kill()
         stage.dashboard.deploy("2")
         await stage.shows(WITHIN_S, versions__disk=lambda disk: disk is not None, verdict="SERVER_DOWN")
-        with pytest.raises(TimeoutError):
-            await stage.shows(WITHIN_S, page__url=lambda url: url != stage.dashboard.url)
-        moment = time.monotonic()
-        await stage.dashboard.start()
-        await stage.dashboard.back(INTERVAL + 5, after=moment, other_than=document)
-        await unmoved(stage, await stage.dashboard.document(), pid, 2)
+        await waits_for_the_server(stage, document, pid)
 
 
 @asynctest
