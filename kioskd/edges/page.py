@@ -49,6 +49,7 @@ _DENIED = (
     "display-capture",
     "geolocation",
     "idle-detection",
+    "local-network",
     "microphone",
     "midi",
     "notifications",
@@ -56,7 +57,7 @@ _DENIED = (
     "storage-access",
     "window-management",
 )
-_GRANTED = ("local-network-access",)  # a page from outside may call the kioskd beside it
+_GRANTED = ("local-network-access", "loopback-network")  # a page from outside may call the kioskd beside it: the older and the newer name
 
 
 class Page:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,8 +28,8 @@ class Stage:
         self._news, self.over = asyncio.Event(), asyncio.Event()
         self._url = ""
         self.own: tuple[int, str] | None = None
-        config = Browser(profile=str(profile), flags=flags, **({"command": command} if command else {}))
-        self.screen = Screen(self._hear, config, lambda: {}, lambda place: self._url, lambda: self.own, first_answer_s)
+        self.config = Browser(profile=str(profile), flags=flags, **({"command": command} if command else {}))
+        self.screen = Screen(self._hear, self.config, lambda: {}, lambda place: self._url, lambda: self.own, first_answer_s)
 
     def _hear(self, fact: Fact) -> None:
         self.facts.append(fact)
@@ -79,7 +80,10 @@ class Stage:
     async def do(self, action: Any) -> None:
         await self.screen.verbs()[type(action)](action)
 
-    async def start(self) -> None:
+    async def start(self, *flags: str) -> None:
+        """Start the browser. ``flags``: those that name the server's port."""
+        if flags:
+            self.screen.follow(replace(self.config, flags=(*self.config.flags, *flags)))
         self.generation += 1
         await self.do(StartBrowser(self.generation))
 
