@@ -20,6 +20,7 @@ from kioskd.edges.access import GROUP, Token, open_to_group, peer_may
 from kioskd.edges.broadcast import CLIENTS, Hub
 from kioskd.edges.reloads import Reloads
 from kioskd.errors import EdgeUnavailable
+from kioskd.web import script
 from kioskd.wire.version import write_version
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ READ_METHODS = frozenset({"GET", "HEAD"})
 VERSION_PATH = "/api/deployment_version"
 RELOAD_PATH = "/api/reload"
 SOCKET_PATH = "/ws"
+SCRIPTS = ("/kioskd.js", "/kioskd.mjs")
 CHANGES = frozenset({RELOAD_PATH})
+READ_ELSEWHERE = frozenset({VERSION_PATH, *SCRIPTS})  # with CORS; a WebSocket knows no CORS, and its Origin is looked at
 CONNECTIONS = CLIENTS + 500  # at a time on ``api.listen``
 FILES = 1000  # descriptors for everything else
 BODY = 16 << 10  # bytes
@@ -167,6 +170,8 @@ class Api:
         application.router.add_get("/api/status", self._get_status)
         application.router.add_get("/healthz", self._get_health)
         application.router.add_get("/holding", self._get_holding)
+        for path in SCRIPTS:
+            application.router.add_get(path, self._get_script)
         application.router.add_get(SOCKET_PATH, self._listen_in)
         application.router.add_post(RELOAD_PATH, self._reload)
         # No access log, and no lines for what strangers send wrongly; a body nobody asked for is not waited for.
@@ -216,7 +221,7 @@ class Api:
             return response
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
-        if request.path == VERSION_PATH:
+        if request.path in READ_ELSEWHERE:
             self._admit(request, response)
         return response
 
@@ -283,13 +288,17 @@ class Api:
         if read is None or read.version is None:
             reason = "; ".join(read.missing) if read and read.missing else "the deploy has not been read yet"
             return _json({"error": reason}, 503)
+        content = write_version(read.version, complete=not read.missing)
+        return _tagged(request, json.dumps(content), lambda: _json(content))
+
+    async def _get_script(self, request: "Request") -> "StreamResponse":
         from aiohttp import web
 
-        content = write_version(read.version, complete=not read.missing)
-        tag = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
-        known = any(etag.value in (tag, "*") for etag in request.if_none_match or ())
-        response = web.Response(status=304) if known else _json(content)
-        response.etag = tag
+        text = script(request.path.lstrip("/"))
+        # A plain <script> of a page elsewhere asks without CORS.
+        headers = {"Cache-Control": "no-cache", "Cross-Origin-Resource-Policy": "cross-origin"}
+        response = _tagged(request, text, lambda: web.Response(text=text, content_type="text/javascript"))
+        response.headers.update(headers)
         return response
 
     async def _get_status(self, request: "Request") -> "StreamResponse":
@@ -409,6 +418,17 @@ def _refusal(listen: str, error: OSError) -> str:
         errno.EADDRNOTAVAIL: "this machine has no such address; set api.listen to 127.0.0.1:8137",
     }
     return f"Cannot listen on {listen}: {advice.get(error.errno or 0, error.strerror or str(error))}"
+
+
+def _tagged(request: "Request", content: str, answer: Callable[[], "Response"]) -> "Response":
+    """Return the answer with its ETag, or 304 to whoever has that already."""
+    from aiohttp import web
+
+    tag = hashlib.sha256(content.encode()).hexdigest()[:32]
+    known = any(etag.value in (tag, "*") for etag in request.if_none_match or ())
+    response = web.Response(status=304) if known else answer()
+    response.etag = tag
+    return response
 
 
 def _json(content: dict[str, Any], status: int = 200) -> "Response":

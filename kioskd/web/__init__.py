@@ -1,4 +1,4 @@
-"""The pages kioskd itself puts on the screen, as templates: ``wire/pages.py`` fills them in."""
+"""The pages kioskd itself puts on the screen, as templates that ``wire/pages.py`` fills in, and the script for pages of others."""
 
 from functools import cache
 from importlib import resources
@@ -8,3 +8,9 @@ from importlib import resources
 def template(name: str) -> str:
     """Return the text of a page: ``holding``, ``welcome``, ``mistake`` or ``start``."""
     return (resources.files(__name__) / f"{name}.html").read_text(encoding="utf-8")
+
+
+@cache
+def script(name: str) -> str:
+    """Return the text of ``kioskd.js`` or ``kioskd.mjs``."""
+    return (resources.files(__name__) / name).read_text(encoding="utf-8")

@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import gzip
 import json
 import socket
 
@@ -13,6 +14,7 @@ from kioskd.edges.broadcast import Hub
 from kioskd.edges.http_api import Api, Source
 from kioskd.edges.reloads import Reloads
 from kioskd.errors import EdgeUnavailable
+from kioskd.web import script
 from tests.aio import asynctest
 
 HOME = "http://localhost:3001"
@@ -30,11 +32,12 @@ class Door:
         self.state: dict[str, object] = {"verdict": "healthy"}
         self.alive = True
         self.page = "<!doctype html><title>väntar</title>"
+        self.origins = {HOME}
         self.facts: list[Fact] = []
         self.hub = Hub(KEY)
         self.reloads = Reloads(self.facts.append, self.hub.broadcast, lambda: "the reason")
         source = Source(
-            lambda: self.read, lambda: dict(self.state), lambda: frozenset({HOME}), lambda: self.page, lambda: self.alive,
+            lambda: self.read, lambda: dict(self.state), lambda: frozenset(self.origins), lambda: self.page, lambda: self.alive,
             self.hub, self.reloads, Token(None, state),
         )  # fmt: skip
         self.api = Api(listen, control, source)
@@ -250,3 +253,22 @@ async def end(task):
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
+
+
+@pytest.mark.parametrize("path", http_api.SCRIPTS)
+@asynctest
+async def test_the_page_client_is_served_to_every_page(path):
+    door = Door()
+    async with door.open() as session:
+        async with session.get(path, headers={"Origin": HOME}) as answer:
+            assert (answer.status, answer.content_type) == (200, "text/javascript")
+            assert await answer.text() == script(path.strip("/"))
+            assert answer.headers["Access-Control-Allow-Origin"] == HOME and answer.headers["Vary"] == "Origin"
+            assert answer.headers["Cross-Origin-Resource-Policy"] == "cross-origin" and answer.headers["Cache-Control"] == "no-cache"
+            tag = answer.headers["ETag"]
+        async with session.get(path, headers={"If-None-Match": tag, "Origin": "https://evil.example"}) as answer:
+            assert answer.status == 304 and "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_the_page_client_is_small():
+    assert len(gzip.compress(script("kioskd.js").encode(), 9)) < 3000

@@ -1,0 +1,2 @@
+/// <reference path="./kioskd.d.ts" />
+export const connect: Kioskd["connect"]

@@ -1,0 +1,1 @@
+../../../../kioskd/web/kioskd.d.mts
