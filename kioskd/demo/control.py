@@ -43,6 +43,7 @@ PAGE_VERBS = frozenset(
         "geolocation",
         "notifications",
         "alive",
+        "say",  # ``message``, as it is: what a server may tell its pages
     }
 )
 

@@ -203,6 +203,15 @@ class Dashboard:
             while (await self.state())["links"]:
                 await asyncio.sleep(0.02)  # the server has no event for this; the fact is what ends it
 
+    async def connected(self, pages: int, within: float, version: str | None = None) -> None:
+        """Wait until so many pages hold a live connection, all of one version where it is given. Raises TimeoutError."""
+        async with asyncio.timeout(within):
+            while True:
+                links = (await self.state())["links"] if self._up.is_set() else []
+                if len([link for link in links if link["document"] and version in (None, link["version"])]) == pages:
+                    return
+                await asyncio.sleep(0.02)  # as above
+
     async def loaded(self, times: int, within: float) -> float:
         """Wait until a browser has asked for the document so many times; return the moment of that. Raises TimeoutError."""
         async with asyncio.timeout(within):

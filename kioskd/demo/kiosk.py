@@ -134,17 +134,17 @@ class Kiosk(Victim):
         self.control = f"{self._environment['XDG_RUNTIME_DIR']}/kioskd/control.sock"
         self.folder, self.state = folder, folder / "state"
         self.config_file, self.log_file = folder / "kioskd.yaml", folder / "kioskd.log"
-        self.port = free_port()
         self.config = merged(
             {
                 **({"url": url} if url else {}),
                 "browser": {"profile": str(folder / "profile")},
                 "display": {"mode": "headless"},
-                "api": {"listen": f"127.0.0.1:{self.port}"},
+                "api": {"listen": f"127.0.0.1:{free_port()}"},
                 "state": str(self.state),
             },
             over,
         )
+        self.port = int(self.config["api"]["listen"].rpartition(":")[2])
         self.profile = Path(self.config["browser"]["profile"])
         self.process: asyncio.subprocess.Process | None = None
 

@@ -135,7 +135,7 @@ class Speaker:
                     verb = await asyncio.wait_for(link.verbs.get(), wait)
                 except TimeoutError:
                     continue
-                await link.send(json.dumps({"type": "do", **verb}))
+                await link.send(json.dumps(verb["message"] if verb["verb"] == "say" else {"type": "do", **verb}))
                 if verb["verb"] == "give_up":  # it must be the server that closes: a page that calls close() expects none
                     link.leaving = True
                     await link.close()

@@ -1,4 +1,4 @@
-// A WebSocket that comes back: docs/page-client.md
+// A WebSocket that comes back. docs/page-client.md
 (() => {
   "use strict"
 
@@ -7,7 +7,7 @@
   const RELOAD_MS = 60000 // without a connection
   const POLL_MS = 30000 // between two questions for the version
   const PATIENCE_MS = 10000 // with an attempt, and with an answer
-  const ASLEEP_MS = 3000 // a timer later than this: the tab slept
+  const ASLEEP_MS = 3000 // a timer later than this slept
 
   // --- decided here, purely: facts in, actions out; `now` is a clock that never jumps
 
@@ -109,6 +109,8 @@
     return true
   }
 
+  let reloading // one of several is enough
+
   const connect = (url, {kioskd = "http://127.0.0.1:8137", protocols = [], log = console.info, ...on} = {}) => {
     let state = begin(performance.now()), socket, timer
     const page = globalThis.document, ended = new AbortController()
@@ -170,7 +172,7 @@
           const {version, digest, also, complete} = await (await get(from)).json()
           if (version && complete !== false) take("version", {text: `${version} ${digest} ${also}`})
         } catch {
-          // not known: most machines have no kioskd
+          // most machines have no kioskd
         }
       },
       async checkDocument() {
@@ -184,7 +186,11 @@
         }
         take("checked", {good})
       },
-      reload: why => connection.dispatchEvent(new CustomEvent("reload", {cancelable: true, detail: why})) && location.reload(),
+      reload(why) {
+        if (reloading || !connection.dispatchEvent(new CustomEvent("reload", {cancelable: true, detail: why}))) return
+        reloading = setTimeout(() => (reloading = 0), PATIENCE_MS)
+        location.reload()
+      },
     }
 
     take("begun")

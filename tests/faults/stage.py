@@ -7,6 +7,7 @@ oracle's word only: the dashboard's server saw a nonce, sent after the fault, ec
 import asyncio
 import contextlib
 import json
+import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -85,6 +86,8 @@ async def kept(
     switches: dict[str, Any] | None = None,
     trouble: Trouble | None = None,
     environment: dict[str, str] | None = None,
+    front: Path | None = None,
+    query: str = "",
     **over: Any,
 ) -> AsyncIterator[Stage]:
     """A dashboard kept by kioskd, with its page back.
@@ -93,10 +96,11 @@ async def kept(
     ``deploy``: the dashboard's own dist is followed, another index, an endpoint of the dashboard's server, or what the section says.
     ``trouble``: is there from the start, and the page not waited for.
     ``environment``: what kioskd's is to have besides this test's own.
+    ``front``: a built front end in place of the demo's own; ``query``: of the page's URL.
     """
     folder = folder / "kept"
     folder.mkdir(parents=True)
-    async with Dashboard(folder / "dist") as dashboard:
+    async with Dashboard(_dist(folder, front)) as dashboard:
         if switches:
             await dashboard.switch(**switches)
         settings = merged({"browser": {"flags": list(SMALL)}, **({"health": QUICK} if quick else {})}, over)
@@ -106,7 +110,7 @@ async def kept(
             settings = merged({"deploy": {"url": dashboard.url + deploy}}, settings)
         elif deploy:
             settings = merged({"deploy": {"index": str(dashboard.index if deploy is True else deploy)}}, settings)
-        kiosk = Kiosk(dashboard.url, folder, environment, **settings)
+        kiosk = Kiosk(dashboard.url + query, folder, environment, **settings)
         if learnt:
             remember(kiosk.state, dashboard.url, dashboard.socket_url)
         if trouble:
@@ -123,12 +127,15 @@ async def kept(
 
 @contextlib.asynccontextmanager
 async def bare(
-    folder: Path, switches: dict[str, Any] | None = None, trouble: Trouble | None = None, **browser: Any
+    folder: Path, switches: dict[str, Any] | None = None, trouble: Trouble | None = None, front: Path | None = None, **browser: Any
 ) -> AsyncIterator[Stage]:
-    """The control: the same dashboard before a Chromium that nobody keeps, with its page back. ``browser``: see ``Bare``."""
+    """The control: the same dashboard before a Chromium that nobody keeps, with its page back.
+
+    ``front``: a built front end in place of the demo's own; ``browser``: see ``Bare``.
+    """
     folder = folder / "bare"
     folder.mkdir(parents=True)
-    async with Dashboard(folder / "dist") as dashboard:
+    async with Dashboard(_dist(folder, front)) as dashboard:
         if switches:
             await dashboard.switch(**switches)
         if trouble:
@@ -137,6 +144,12 @@ async def bare(
             if not trouble:
                 await dashboard.back(START_S)
             yield Stage(dashboard, victim, None)
+
+
+def _dist(folder: Path, front: Path | None) -> Path:
+    if front is not None:
+        shutil.copytree(front, folder / "dist")
+    return folder / "dist"
 
 
 def remember(state: Path, home: str, connection: str) -> None:

@@ -3,13 +3,18 @@
 import asyncio
 import json
 import subprocess
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kioskd.core.facts import DocumentCommitted
+from kioskd.web import script
 from tests.aio import asynctest
-from tests.edges.stage import stage
+from tests.edges.stage import Stage, stage
 from tests.edges.test_http_api import Door
 
 HERE = Path(__file__).parent
@@ -47,3 +52,63 @@ async def test_a_page_from_anywhere_has_it_from_kioskd_and_is_told_the_version(t
                 await asyncio.sleep(0.05)  # the page tells nobody; its word is what ends this
         assert url.partition("#")[2] == "%5Btrue%2C1763000000%5D", json.dumps(url)
         assert len(it.all(DocumentCommitted)) == 1
+
+
+CONNECTS = "<p>first</p><script src='/kioskd.js'></script><script>connection = kioskd.connect('/ws')</script>"
+
+
+@asynccontextmanager
+async def connected(tmp_path: Path) -> AsyncIterator[Stage]:
+    """A page with an open connection; a second page to go to."""
+    pages: dict[str, Any] = {"p": CONNECTS, "q": "<p>second</p>", "kioskd.js": script("kioskd.js")}
+    async with stage(tmp_path, pages) as it:
+        await it.start()
+        await it.go("p")
+        await it.until(lambda: it.sockets)
+        yield it
+
+
+async def devtools(it: Stage, method: str, **params: Any) -> Any:
+    assert it.screen._now is not None and it.screen._now.page is not None
+    page = it.screen._now.page
+    return await page._pipe.command(method, params, page._living())
+
+
+async def reconnects(it: Stage, sockets: int, moment: float) -> float:
+    async with asyncio.timeout(20):
+        await it.until(lambda: len(it.sockets) > sockets)
+    return time.monotonic() - moment
+
+
+@pytest.mark.chromium
+@asynctest
+async def test_it_is_back_from_the_back_forward_cache_with_a_connection(tmp_path: Path) -> None:
+    async with connected(tmp_path) as it:
+        await devtools(it, "Runtime.evaluate", expression="marked = true")
+        await it.go("q")
+        assert it.sockets[0].closed, "a page with an open socket is not kept"
+        seen = it.all(DocumentCommitted)
+        moment = time.monotonic()
+        await devtools(it, "Runtime.evaluate", expression="history.back()")
+        await it.until(lambda: len(it.all(DocumentCommitted)) > len(seen))
+        assert await reconnects(it, 1, moment) < 3
+        kept = await devtools(it, "Runtime.evaluate", expression="[marked, connection.status]", returnByValue=True)
+        assert kept["result"]["value"][0] is True, "it was loaded anew, not kept"
+
+
+@pytest.mark.chromium
+@asynctest
+async def test_a_frozen_tab_reconnects_when_it_is_thawed(tmp_path: Path) -> None:
+    async with connected(tmp_path) as it:
+        await devtools(it, "Page.setWebLifecycleState", state="frozen")
+        await it.sockets[0].close()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(7):  # longer than an attempt takes to come
+                await it.until(lambda: len(it.sockets) > 1)
+        moment = time.monotonic()
+        await devtools(it, "Page.setWebLifecycleState", state="active")
+        assert await reconnects(it, 1, moment) < 5.5
+
+
+def test_no_wall_clock_is_asked() -> None:
+    assert "Date" not in script("kioskd.js") and "performance.now" in script("kioskd.js")

@@ -1,9 +1,14 @@
 import {StrictMode, useEffect} from "react"
 import {createRoot} from "react-dom/client"
+import {connect} from "./kioskd.mjs"
 import {LiveProvider, useLive} from "./Live"
 
 const build = document.querySelector<HTMLMetaElement>("meta[name=build]")!.content
 const documentId = crypto.getRandomValues(new Uint32Array(2)).join("-")
+
+// With ?kioskd=PORT it hears the broadcasts of that kioskd too, and asks it for the version.
+const beside = new URLSearchParams(location.search).get("kioskd")
+if (beside) connect(`ws://127.0.0.1:${beside}/ws`, {kioskd: `http://127.0.0.1:${beside}`})
 
 function Figures() {
   const {connected, message, send} = useLive()
