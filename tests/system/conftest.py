@@ -20,7 +20,7 @@ def equipped() -> Iterator[Layers]:
         it.push(Path(os.environ["KIOSKD_DEB"]), PACKAGE)
         quick = ("-qq", "--no-install-recommends", "-o", "DPkg::Options::=--force-unsafe-io")
         needs = it.run("dpkg-deb", "--field", PACKAGE, "Depends").strip()
-        it.run("apt-get", "satisfy", *quick, f"{needs}, acl", within=300)
+        it.run("apt-get", "satisfy", *quick, f"{needs}, acl, curl, rsync", within=300)
 
     with prepared("kioskd-equipped", (Path(os.environ["KIOSKD_ROOT"]),), equip) as layers:
         yield layers

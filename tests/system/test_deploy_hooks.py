@@ -1,5 +1,8 @@
 """What tells kioskd that there is something new, or something wrong, on a machine of its own: the deploy hook, another unit's journal."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from tests.system.machine import Machine, until
@@ -27,6 +30,23 @@ def test_a_deploy_hook_may_be_root_or_in_the_group_and_nobody_else(kiosk: Machin
     assert "this screen" not in refused
     modes = kiosk.shell("stat --format=%a:%U:%G /run/kioskd/control.sock /var/lib/kioskd/token").split()
     assert modes == ["660:kioskd:kioskd", "600:kioskd:kioskd"]
+
+
+def test_the_lines_of_the_documentation(kiosk: Machine) -> None:
+    """Those that need no other machine; ``screen:`` and ``ssh screen`` are this one."""
+    lines = (Path(__file__).parents[2] / "docs" / "integrate.md").read_text().splitlines()
+    (rsync,) = (line.strip().replace("screen:", "").replace("ssh screen ", "") for line in lines if line.startswith("    rsync "))
+    curls = [line.strip().replace("sudo ", "") for line in lines if line.startswith("    curl ")]
+    kiosk.shell("mkdir -p /tmp/dist /srv/dashboard/dist; echo new >/tmp/dist/index.html; echo old >/srv/dashboard/dist/gone.js")
+    before = document(kiosk)
+    assert "this screen: reloaded" in kiosk.shell(f"cd /tmp && {rsync}")
+    assert kiosk.shell("cd /srv/dashboard/dist; ls; cat index.html").split() == ["index.html", "new"]
+    back(kiosk, other_than=before)
+    assert len(curls) == 2
+    for curl in curls:
+        before = document(kiosk)
+        assert json.loads(kiosk.shell(curl)) == {"clients": 0, "screen": "reloaded"}
+        back(kiosk, other_than=before)
 
 
 def test_a_journal_rule_reloads_the_page_and_four_lines_do_not(kiosk: Machine) -> None:
