@@ -4,6 +4,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,10 @@ def site(tmp_path):
 INDEX = "<!doctype html><script src='/assets/one.js'></script>"
 
 
+#: What bundlers wrote, and of each dist the files that its index names; after an empty line the others.
+WRITTEN = sorted((Path(__file__).parent.parent / "wire" / "bundlers").glob("*.html"))
+
+
 def deploy_of(site, **more):
     return Deploy(index=str(site / "dist" / "index.html"), **more)
 
@@ -36,6 +41,24 @@ def test_a_whole_deploy_is_read_with_mtime_and_digest(site):
     assert fact.version.mtime == 1_763_000_000
     assert fact.version.digest == "sha256:" + hashlib.sha256(INDEX.encode()).hexdigest()
     assert (fact.version.also, fact.missing, absent) == ("", (), ())
+
+
+@pytest.mark.parametrize("index", WRITTEN, ids=lambda index: index.stem)
+def test_what_a_bundler_wrote_is_whole_until_a_file_is_gone_that_its_index_names(index, tmp_path):
+    dist, (named, others) = tmp_path / "dist", (part.split() for part in index.with_suffix(".txt").read_text().split("\n\n"))
+    for name in (*named, *others):
+        (dist / name).parent.mkdir(parents=True, exist_ok=True)
+        (dist / name).touch()
+    (dist / "index.html").write_bytes(index.read_bytes())
+    assert read_deploy(deploy_of(tmp_path)).fact.missing == ()
+    for name in others:
+        (dist / name).unlink()
+    assert read_deploy(deploy_of(tmp_path)).fact.missing == ()
+    for name in named:
+        (dist / name).rename(tmp_path / "aside")
+        (missing,) = read_deploy(deploy_of(tmp_path)).fact.missing
+        assert missing.endswith("/" + name)
+        (tmp_path / "aside").rename(dist / name)
 
 
 def test_an_empty_index_is_incomplete(site):
