@@ -18,6 +18,7 @@ from kioskd.demo.oracle import Oracle, Request
 from kioskd.demo.switches import Front, Socket, Switches
 
 _STALE_AT_ONCE = {"Cache-Control": "no-cache"}
+_FOR_AN_HOUR = {"Cache-Control": "public, max-age=3600"}
 _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 _COOKIE = "dashboard"
 
@@ -77,7 +78,8 @@ class Site:
             body = (self.dist / "index.html").read_bytes()
         except OSError:
             return web.Response(status=404, text="There is no build")
-        response = web.Response(body=body, content_type="text/html", charset="utf-8", headers=_STALE_AT_ONCE)
+        headers = _FOR_AN_HOUR if self.switches.precache and request.path == "/index.html" else _STALE_AT_ONCE
+        response = web.Response(body=body, content_type="text/html", charset="utf-8", headers=headers)
         response.set_cookie(_COOKIE, "known", samesite="Lax")
         return response
 

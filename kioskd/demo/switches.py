@@ -89,6 +89,7 @@ class Switches:
     dev_socket: bool = False  # a further socket to /dev that stays alive
     analytics: bool = False  # a further socket to the other origin that stays alive
     service_worker: bool = False  # one that answers from its cache first
+    precache: bool = False  # one that answers with a copy of /index.html, made at its installation; that may be cached for an hour
     at_load: tuple[dict[str, Any], ...] = ()  # page verbs each new document carries out
 
     def turned(self, changes: Mapping[str, Any]) -> "Switches":

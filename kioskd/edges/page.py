@@ -170,9 +170,13 @@ class Page:
         self._pipe.send("Page.navigate", {"url": url}, self._living(), answered)
 
     async def reload(self, fresh: bool = False) -> None:
-        """Begin to reload; ``fresh``: past the HTTP cache, the origin's service workers and their caches gone."""
+        """Begin to reload; ``fresh``: without the HTTP cache, and without the origin's service workers and their caches.
+
+        Past the HTTP cache is not enough: a service worker that installs itself anew takes its copies from there.
+        """
         session = self._living()
         if fresh:
+            self._pipe.send("Network.clearBrowserCache", session=session)  # what it removes is gone at once; the work may take seconds
             origin = self._navigation.url
             if origin.startswith("http"):
                 await self._pipe.command(

@@ -266,24 +266,27 @@ async def cached_by_its_service_worker(stage: Stage) -> None:
         await stage.dashboard.back(5, after=moment, other_than=document)
 
 
+WORKERS = ("service_worker", "precache")
+
+
+@pytest.mark.parametrize("worker", WORKERS)
 @asynctest
-async def test_a_service_worker_does_not_keep_the_old_build(tmp_path: Path) -> None:
-    async with kept(tmp_path, deploy=True, switches={"service_worker": True}) as stage:
+async def test_a_service_worker_does_not_keep_the_old_build(tmp_path: Path, worker: str) -> None:
+    async with kept(tmp_path, deploy=True, switches={worker: True}) as stage:
         await cached_by_its_service_worker(stage)
         document, moment = await stage.dashboard.document(), time.monotonic()
         stage.dashboard.deploy("2")
         await stage.dashboard.back(WITHIN_S, after=moment, other_than=document)
-        document, moment = await stage.dashboard.document(), time.monotonic()
-        await stage.dashboard.do("reload_self")
-        await stage.dashboard.back(WITHIN_S, after=moment, other_than=document)
+        await cached_by_its_service_worker(stage)
 
 
+@pytest.mark.parametrize("worker", WORKERS)
 @asynctest
-async def test_without_kioskd_a_service_worker_keeps_the_old_build_even_over_a_reload(tmp_path: Path) -> None:
+async def test_without_kioskd_a_service_worker_keeps_the_old_build_even_over_a_reload(tmp_path: Path, worker: str) -> None:
     async def deploy_and_reload(stage: Stage) -> None:
         stage.dashboard.deploy("2")
         await stage.dashboard.do("reload_self")
 
-    async with bare(tmp_path, {"service_worker": True}) as stage:
+    async with bare(tmp_path, {worker: True}) as stage:
         await cached_by_its_service_worker(stage)
         await stays_away(stage, WITHIN_S, deploy_and_reload)

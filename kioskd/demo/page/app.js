@@ -171,6 +171,7 @@ async function start() {
   // no settings: a dashboard that cannot ask goes by its defaults
   dashboard.settings = await fetch("/settings").then((answer) => answer.json()).catch(() => defaults)
   if (dashboard.settings.service_worker) navigator.serviceWorker.register("/sw.js")
+  if (dashboard.settings.precache) navigator.serviceWorker.register("/sw.js?precache")
   if (dashboard.settings.dev_socket) window.devSocket = new WebSocket(`ws://${location.host}/dev`)
   if (dashboard.settings.analytics) window.analytics = new WebSocket(dashboard.settings.other.replace("http", "ws") + "analytics")
   if (dashboard.settings.transport !== "none") connect()
