@@ -287,7 +287,9 @@ def _done(view: View, action: Action, now: float) -> View:
         case StopLoading():
             return replace(view, page=loaded(view.page, now))
         case Reload(fresh=True) if view.page.began is not None and not view.page.began.missing:
-            return replace(view, tried=replace(view.tried, stale=view.page.began.version))
+            version, tried = view.page.began.version, view.tried
+            again = version == tried.stale and (tried.again or view.granting is None)  # what somebody asked for is no try of ours
+            return replace(view, tried=replace(tried, stale=version, stale_at=now, again=again))
         case _:
             return view
 

@@ -16,6 +16,9 @@ from kioskd.core.view import PROVEN_S, Life, Site, View, home_good, own_page, se
 #: A blank page is reloaded at most once per version, and not within this time of the last.
 BLANK_PAUSE_S = 600.0
 
+#: Of a page that has been reloaded in vain.
+KEPT = "the page was loaded for the build on disk and still shows another: a cache before its server, or a service worker, has kept it"
+
 #: A browser that is too big is restarted at most this often.
 BIG_PAUSE_S = 3600.0
 
@@ -158,21 +161,31 @@ def _too_big(view: View, now: float, policy: Policy) -> tuple[float, str] | None
     return since, f"the browser holds {browser.memory >> 20} MB, the limit is {limit >> 20} MB"
 
 
-def outdated(view: View, policy: Policy) -> bool:
-    """Tell whether a complete build is on disk that the screen does not show and has not been reloaded for."""
+def _behind(view: View, policy: Policy) -> bool:
+    """Tell whether a complete build is on disk that the screen does not show."""
     deploy = view.deploy
     if deploy.disk is None or deploy.disk.version is None or deploy.disk.missing or deploy.touched_at is not None or deploy.reading:
         return False
-    if site(view, policy) is not Site.HOME or view.page.began is None:
-        return False
-    # Once per version: a document that stays old all the same is another fault's matter.
-    return deploy.disk.version not in (shown(view), view.tried.stale)
+    return site(view, policy) is Site.HOME and view.page.began is not None and deploy.disk.version != shown(view)
+
+
+def _kept(view: View, policy: Policy) -> bool:
+    """Tell whether it does not although it has been reloaded for that: something keeps the old one."""
+    return _behind(view, policy) and view.deploy.disk is not None and view.deploy.disk.version == view.tried.stale
+
+
+def outdated(view: View, policy: Policy) -> bool:
+    """Tell whether the page is to be reloaded for the build on disk: once, and once more where that left the old one."""
+    return _behind(view, policy) and not (view.tried.again and _kept(view, policy))
 
 
 def _stale(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
     if not outdated(view, policy) or home_good(view, policy, now) is False:
         return None
-    return view.deploy.read_at, "another build is on disk"
+    if not _kept(view, policy):
+        return view.deploy.read_at, "another build is on disk"
+    # A cache before the server lets go of the old build in its own time, which most count in seconds.
+    return view.tried.stale_at + strain(view, now) * policy.health.websocket.restart_after, KEPT
 
 
 def _blank(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
@@ -217,7 +230,7 @@ def _server_down(view: View, now: float, policy: Policy) -> tuple[float, str] | 
 
 
 def _healthy(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
-    return now, "the page is as it should be"
+    return now, KEPT if _kept(view, policy) else "the page is as it should be"
 
 
 #: The table. Its order is the order of ``Verdict``.

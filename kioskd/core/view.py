@@ -172,6 +172,8 @@ class Tried:
     """What may be done only so often, and was."""
 
     stale: Version | None = None  # reloaded for this version
+    stale_at: float = 0.0  # when
+    again: bool = False  # and once more, because the old build had stayed on the screen
     build_at: float | None = None  # reloaded for a build that was not on the screen
     blank: Version | None = None  # reloaded because blank, showing this version
     blank_at: float | None = None

@@ -78,7 +78,7 @@ class Page:
         world.tell(f.DocumentCommitted(generation, self.document, url, error))
         self._fail_asked()
         if self.is_home() and not error:
-            self.digest = world.deploy.digest
+            self.digest = world.server.kept or world.deploy.digest
             self.blank, self.looping = self.blank_from_now_on, self.loops_from_now_on
             if self.opens:
                 self.dead_at = world.now

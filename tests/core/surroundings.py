@@ -70,6 +70,13 @@ class Server:
         self.world = world
         self.up, self.mute, self.status, self.sockets, self.unknown = True, False, 200, True, False
         self.handshake, self.elsewhere = 101, False
+        self.kept = ""  # the digest of the build that a cache before it gives
+
+    def keep_build(self) -> None:
+        self.kept = self.world.deploy.digest
+
+    def let_go(self) -> None:
+        self.kept = ""
 
     def stop(self) -> None:
         self.up = False

@@ -8,7 +8,7 @@ from kioskd.core import actions as a
 from kioskd.core import facts as f
 from kioskd.core.observe import KNOWN_VERSIONS, browser_gone, browser_starting, late, observe
 from kioskd.core.policy import Deploy, Policy, WebSocket, Word
-from kioskd.core.view import STARVED_S, BrowserView, DeployView, Heard, Life, Link, PageView, Question, ServerView, Tried, View
+from kioskd.core.view import STARVED_S, BrowserView, DeployView, Heard, Life, Link, PageView, Question, ServerView, Tried, View, Wish
 from tests.core.fake_page import HOME, SOCKET
 
 POLICY = Policy(url=HOME, deploy=Deploy(index="/srv/dist/index.html"), memory_limit=800)
@@ -228,11 +228,27 @@ def test_a_load_that_was_stopped_is_over() -> None:
 
 def test_a_build_is_tried_once_it_was_loaded_past_the_caches() -> None:
     fresh, plain = a.Reload(1, fresh=True), a.Reload(1)
-    assert after(f.Done(fresh), doing(fresh)) == replace(doing(fresh), busy=None, tried=Tried(stale=ONE))
+    assert after(f.Done(fresh), doing(fresh)) == replace(doing(fresh), busy=None, tried=Tried(stale=ONE, stale_at=NOW))
     assert after(f.Done(plain), doing(plain)) == replace(doing(plain), busy=None)
     for began in (None, f.DeployRead(TWO, ("/app.js",))):
         view = doing(fresh, replace(VIEW, page=replace(VIEW.page, began=began)))
         assert after(f.Done(fresh), view) == replace(view, busy=None)
+
+
+@pytest.mark.parametrize(
+    ("tried", "asked_for", "again"),
+    [
+        (Tried(stale=ONE), False, True),
+        (Tried(stale=ONE), True, False),
+        (Tried(stale=ONE, again=True), True, True),
+        (Tried(stale=TWO, again=True), False, False),
+        (Tried(stale=TWO, again=True), True, False),
+    ],
+)
+def test_a_second_load_for_a_build_counts_where_nobody_asked_for_it(tried: Tried, asked_for: bool, again: bool) -> None:
+    fresh = a.Reload(1, fresh=True)
+    view = replace(doing(fresh), tried=tried, granting=Wish(f.Command.RELOAD, 998.0) if asked_for else None)
+    assert after(f.Done(fresh), view) == replace(view, busy=None, tried=Tried(stale=ONE, stale_at=NOW, again=again))
 
 
 def test_what_could_not_be_done_is_not_believed_to_have_been() -> None:

@@ -166,13 +166,30 @@ def test_what_is_no_new_build(disk: DeployView) -> None:
     assert at(replace(WELL, deploy=disk)) is Verdict.HEALTHY
 
 
-def test_a_new_build_is_nobodys_matter_away_from_home_or_while_home_cannot_be_had_and_once_it_was_tried() -> None:
+def test_a_new_build_is_nobodys_matter_away_from_home_or_while_home_cannot_be_had() -> None:
     new = replace(WELL, deploy=DeployView(disk=f.DeployRead(TWO), read_at=990.0))
     assert at(new) is Verdict.STALE
     assert at(heard(new, UP, home=DOWN)) is Verdict.HEALTHY
-    assert at(replace(new, tried=Tried(stale=TWO))) is Verdict.HEALTHY
     assert at(replace(new, page=replace(new.page, began=None))) is Verdict.HEALTHY
     assert at(replace(new, goal=Place.WELCOME, page=replace(new.page, url=own("welcome")))) is Verdict.HEALTHY
+
+
+def test_a_build_that_outlives_the_load_for_the_next_one_gets_one_more_after_a_while_and_then_only_words() -> None:
+    view = replace(WELL, deploy=DeployView(disk=f.DeployRead(TWO), read_at=930.0), tried=Tried(stale=TWO, stale_at=940.0))
+    again = NOW - HEALTH.websocket.restart_after
+    for changed, verdict, since in (
+        (view, Verdict.STALE, 1000.0),
+        (replace(view, tried=replace(view.tried, stale_at=again + 1.0)), Verdict.HEALTHY, NOW),
+        (replace(view, late_at=(NOW - 10.0, NOW - 5.0)), Verdict.HEALTHY, NOW),
+        (replace(view, tried=replace(view.tried, again=True)), Verdict.HEALTHY, NOW),
+        (heard(view, UP, home=DOWN), Verdict.HEALTHY, NOW),
+    ):
+        judgement = judge(changed, NOW, POLICY)
+        assert (judgement.verdict, judgement.since) == (verdict, since) and "still shows another" in judgement.why
+    assert judge(replace(view, tried=replace(view.tried, stale_at=again + 1.0)), NOW, POLICY).look_again == NOW + 1.0
+    for nothing_kept in (replace(view, tried=Tried(stale=ONE, again=True)), replace(WELL, tried=Tried(stale=ONE))):
+        assert "still shows" not in judge(nothing_kept, NOW, POLICY).why
+    assert at(replace(view, tried=Tried(stale=ONE, again=True))) is Verdict.STALE
 
 
 def test_a_dead_connection_is_stuck_only_with_a_server_that_is_up_and_a_page_that_answers() -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from kioskd.demo.dist import How
+from kioskd.demo.dist import How, build
 from tests.aio import asynctest
-from tests.faults.stage import INTERVAL, SETTLE, START_S, Stage, bare, kept, stays_away
+from tests.faults.stage import INTERVAL, RESTART_AFTER, SETTLE, START_S, Stage, bare, kept, stays_away
 
 pytestmark = pytest.mark.chromium
 
@@ -290,3 +290,25 @@ async def test_without_kioskd_a_service_worker_keeps_the_old_build_even_over_a_r
     async with bare(tmp_path, {worker: True}) as stage:
         await cached_by_its_service_worker(stage)
         await stays_away(stage, WITHIN_S, deploy_and_reload)
+
+
+@asynctest
+async def test_a_build_that_is_kept_before_the_server_is_asked_for_once_more_and_then_said(tmp_path: Path) -> None:
+    """What the server gives is another folder than the one that kioskd watches: a cache that has not let go of the old build."""
+    async with kept(tmp_path, deploy=tmp_path / "dist" / "index.html") as stage:
+        await asyncio.to_thread(shutil.copytree, stage.dashboard.dist, tmp_path / "dist")
+        await stage.shows(START_S, versions__screen=lambda version: version is not None)
+        kept_version = (await stage.shows(START_S, verdict="HEALTHY"))["versions"]["screen"]
+        loads = len(await stage.dashboard.loads())
+        build(tmp_path / "dist", "2")
+        moment = await stage.dashboard.loaded(loads + 1, WITHIN_S)
+        again = await stage.dashboard.loaded(loads + 2, RESTART_AFTER + 3)
+        assert again - moment > RESTART_AFTER - 1
+        await stage.shows(5, verdict="HEALTHY", why=lambda why: "still shows another" in why, versions__screen=kept_version)
+        with pytest.raises(TimeoutError):
+            await stage.dashboard.loaded(loads + 3, RESTART_AFTER + 3)
+        document, moment = await stage.dashboard.document(), time.monotonic()
+        build(stage.dashboard.dist, "2")
+        assert (await stage.kiosk.reload())["screen"] == "reloaded"
+        await stage.dashboard.back(WITHIN_S, after=moment, other_than=document)
+        await stage.shows(5, verdict="HEALTHY", why="the page is as it should be")
