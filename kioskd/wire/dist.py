@@ -48,7 +48,7 @@ def assets(html: str) -> tuple[str, ...]:
     for tag in tags(html, _WANTED):
         base = base or (tag.given.get("href", "") if tag.name == "base" else "")
         urls += _urls(tag)
-    base = _join(_HERE + "/", base)
+    base = _join(_HERE + "/", base) or _HERE
     found = (_local(_join(base, url)) for url in urls)
     return tuple(dict.fromkeys(path for path in found if path))
 

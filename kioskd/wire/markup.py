@@ -47,7 +47,7 @@ def tags(html: str, wanted: Container[str]) -> Iterator[Tag]:
             foreign = max(foreign - 1, 0) if ends else foreign + (not closed)
         elif name == "template":
             inert = max(inert - 1, 0) if ends else inert + 1
-        elif name in _TEXT_END and not ends and not (foreign and closed):  # only a foreign element is ended by "/>"
+        elif name in _TEXT_END and not ends and not (foreign and closed):  # only a drawing's is ended by "/>"
             end = _TEXT_END[name].search(html, at)
             start, at = at, end.start() if end else len(html)
             text = html[start:at]

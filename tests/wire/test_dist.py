@@ -6,6 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kioskd.wire.dist import assets, local_paths
+from kioskd.wire.markup import tags
 
 VITE = """<!doctype html>
 <html lang="sv"><head><meta charset="utf-8">
@@ -40,7 +41,7 @@ def test_a_built_index_names_its_scripts_styles_icons_and_images():
         ("<base href=/app/><script src=a.js></script><img src=/b.png>", ("/app/a.js", "/b.png")),
         ("<base><base href=app/x><base href=/late/><script src=a.js>", ("/app/a.js",)),
         ("<base href=https://cdn.example/><script src=a.js></script><img src=/b.png>", ()),
-        ("<base href='http://['><script src=a.js>", ()),
+        ("<base href='http://['><script src=a.js>", ("/a.js",)),
         ("<link rel='shortcut ICON' href=f.ico><link rel='alternate stylesheet' href=s.css>", ("/f.ico", "/s.css")),
         ("<link rel=canonical href=/c><link rel=preconnect href=/p><link href=/n><link rel=icon>", ()),
         ("<script>var x = '<img src=inside.png>'</script>", ()),
@@ -57,6 +58,7 @@ def test_a_built_index_names_its_scripts_styles_icons_and_images():
         ("<img src='a.png", ()),
         ("<img src=a.png", ()),
         ("<img src=a.png/>", ()),
+        ("<img alt='>' src=a.png><img alt=''src='b.png'>", ("/a.png", "/b.png")),
         ("<img\fsrc\n=\r'a.png'/ALT><img/src=b.png><img =src=x.png><img src>", ("/a.png", "/b.png")),
         ("", ()),
     ],
@@ -123,7 +125,8 @@ def test_in_some_elements_there_are_no_tags(name):
         ("<svg></svg><title/><img src=a.png>", ()),
         ("<svg/><title/><img src=a.png>", ()),
         ("</svg><svg><style/><img src=a.png>", ("/a.png",)),
-        ("<svg><title><img src=a.png></title><img src=b.png>", ("/b.png",)),
+        ("<svg><svg></svg><title/><img src=a.png></svg>", ("/a.png",)),
+        ("<svg><style>/* <img src=a.png> */</style><img src=b.png>", ("/b.png",)),
         ("<template><img src=a.png><template></template><img src=b.png></template><img src=c.png>", ("/c.png",)),
         ("</template><template><img src=a.png></template><img src=b.png>", ("/b.png",)),
         ("<template><script></template><img src=a.png></script></template><img src=b.png>", ("/b.png",)),
@@ -134,10 +137,16 @@ def test_in_some_elements_there_are_no_tags(name):
         ("<! '><img src=a.png><1 '><img src=b.png>< img src=c.png><", ("/a.png", "/b.png")),
         ("<p title='<img src=a.png>'></p title='<img src=b.png>'><p title=\"'<img src=c.png>\">", ()),
         ("<img src=a.png><!x", ("/a.png",)),
+        ("1 < 2 <<img src=a.png></img src=b.png>", ("/a.png",)),
+        ("<!x <img src=a.png>><?y <img src=b.png>></3 <img src=c.png>><img src=d.png>", ("/d.png",)),
     ],
 )
 def test_what_is_a_tag_and_what_only_looks_like_one(html, expected):
     assert assets(html) == expected
+
+
+def test_of_a_tag_only_what_is_asked_for_is_kept():
+    assert [tag.given for tag in tags("<a b=1 C=2 c=3 d><e>", {"c", "d"})] == [{"c": "2", "d": ""}, {}]
 
 
 def test_an_asset_may_lie_below_the_base_path_it_is_served_under():
