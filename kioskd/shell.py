@@ -29,6 +29,9 @@ LEVELS = {Verdict.LOADING: logging.DEBUG, Verdict.HEALTHY: logging.INFO, Verdict
 #: A screen that is missing is tried every 5 s, for ever: what was said is not said again within so many seconds, until all was well.
 REPEAT_S = 600.0
 
+#: In a watchdog's period, at least. A turn pings when the last ping is a third of the period old: so none comes later than half of it.
+TURNS = 6
+
 #: Asked again and again while all is well: not worth a line.
 QUIET = (AskPage, AskBrowser, LookForScreen, ProbeServer, ReadMemory)
 
@@ -69,7 +72,7 @@ class Shell:
                 now = self._clock()
                 actions, wake_at = self.kernel.handle(fact, now)
                 if self._notify.watchdog_period_s is not None:
-                    wake_at = min(wake_at, now + self._notify.watchdog_period_s / 2)
+                    wake_at = min(wake_at, now + self._notify.watchdog_period_s / TURNS)
                 for action in actions:
                     task = group.create_task(self._perform(action))
                     self._tasks.add(task)

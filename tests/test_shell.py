@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -10,7 +12,7 @@ from kioskd.core import actions as a
 from kioskd.core.facts import Answer, BrowserGone, BrowserStarted, ConfigRead, Done, Fact, Failed, ServerAnswered
 from kioskd.core.policy import Policy
 from kioskd.core.verdict import Judgement, Verdict
-from kioskd.edges.notify import NullNotify
+from kioskd.edges.notify import Notify, NullNotify
 from kioskd.errors import BrowserGone as Gone
 from kioskd.shell import Shell
 from tests.aio import asynctest
@@ -208,6 +210,25 @@ async def test_the_watchdog_wakes_an_idle_loop_in_time() -> None:
             story.systemd.pinged.clear()
             async with asyncio.timeout(1):
                 await story.systemd.pinged.wait()
+
+
+@asynctest
+async def test_a_turn_that_comes_too_early_to_ping_puts_the_next_ping_off_by_little() -> None:
+    period_s, pings = 1.2, asyncio.Queue[float]()
+
+    class Notifier:
+        def notify(self, message: str) -> None:
+            if message == "WATCHDOG=1":
+                pings.put_nowait(time.monotonic())
+
+    shell = Shell(Notify(Notifier(), period_s))
+    shell.kernel.handle = lambda fact, now: ([], math.inf)  # type: ignore[method-assign]
+    running = asyncio.create_task(shell.run())
+    first = await pings.get()
+    asyncio.get_running_loop().call_later(period_s / 3 - 0.05, shell.emit, BrowserGone(1, "too early"))
+    assert await pings.get() - first < 0.75 * period_s
+    shell.stop()
+    await running
 
 
 @asynctest
