@@ -108,7 +108,7 @@ class Daemon:
             backwards.callback(self._notify.stopping)
             self._announce()
             async with asyncio.TaskGroup() as rooms:
-                tasks = [rooms.create_task(room.run()) for room in (self.watch, self.api, self.journal)]
+                tasks = [rooms.create_task(room.run()) for room in (self.watch, self.api, self.hub, self.journal)]
                 await shell.run()
                 for task in tasks:
                     task.cancel()

@@ -15,7 +15,7 @@ LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 ROOMS = {
     "browser": {"profile", "processes"},
     "page": {"cdp_pipe", "navigation"},
-    "http_api": {"access", "broadcast", "reloads"},
+    "http_api": {"access", "broadcast", "gate", "reloads"},
     "watch": {"deploy"},
 }
 

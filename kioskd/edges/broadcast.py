@@ -1,12 +1,14 @@
 """The other screens: pages elsewhere that listen on ``/ws``, and are told to reload. They are told, never asked."""
 
 import asyncio
+import contextlib
 import hmac
 import json
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from aiohttp.web import WebSocketResponse
@@ -16,13 +18,25 @@ log = logging.getLogger(__name__)
 CLIENTS = 4000  # at a time; one costs some 20 KB
 BEHIND = 16 << 10  # bytes that a client has not taken; it gets a hundred bytes at a time, so this one reads no more
 TURN = 50  # clients told before others have a turn of the loop
+PING_S = 30.0  # a screen whose power went says no good-bye
 POLICY_VIOLATION = 1008  # RFC 6455, 7.4.1
+
+
+class Line(Protocol):
+    """The connection of a client: what it has ``said`` since this was set to 0, and what it is ``behind`` with, in bytes."""
+
+    said: int
+
+    @property
+    def behind(self) -> int: ...  # noqa: D102
+
+    def abort(self) -> None: ...  # noqa: D102
 
 
 @dataclass(slots=True, eq=False)
 class _Client:
     socket: "WebSocketResponse"
-    transport: asyncio.WriteTransport
+    line: Line
     own: bool  # of this screen's page
 
 
@@ -38,9 +52,15 @@ class Hub:
         """Whether one more is one too many."""
         return len(self._clients) >= CLIENTS
 
-    async def serve(self, socket: "WebSocketResponse", transport: asyncio.WriteTransport, key: str) -> None:
+    async def run(self) -> None:
+        """Look after everybody until cancelled: one timer for all, and not all at the same moment."""
+        while True:
+            await asyncio.sleep(PING_S)
+            await self.ping()
+
+    async def serve(self, socket: "WebSocketResponse", line: Line, key: str) -> None:
         """Keep a client until it goes. It has nothing to say: one that speaks is shown out."""
-        client = _Client(socket, transport, hmac.compare_digest(key.encode(), self.key.encode()))
+        client = _Client(socket, line, hmac.compare_digest(key.encode(), self.key.encode()))
         self._clients.add(client)
         try:
             async for _ in socket:
@@ -52,23 +72,38 @@ class Hub:
         """Tell everybody else to reload; return how many they were."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         text = json.dumps({"type": "reload", "payload": {"message": message}, "timestamp": now})
-        told = 0
+        return await self._each(lambda client: None if client.own else client.socket.send_str(text))
+
+    async def ping(self) -> None:
+        """Let those go that have not answered the ping before, and ask the others again."""
+
+        def ask(client: _Client) -> Awaitable[None] | None:
+            said, client.line.said = client.line.said, 0
+            if said:
+                return client.socket.ping()
+            client.line.abort()
+            return None
+
+        await self._each(ask)
+
+    async def _each(self, send: Callable[[_Client], Awaitable[None] | None]) -> int:
+        """Send to everybody who still takes it, a few in one turn of the loop; return to how many."""
+        sent = 0
         for number, client in enumerate(tuple(self._clients)):
             if number % TURN == TURN - 1:
                 await asyncio.sleep(0)
-            if client.own or client.socket.closed:
+            if client.socket.closed:
                 continue
-            if client.transport.get_write_buffer_size() > BEHIND:
-                client.transport.abort()
+            if client.line.behind > BEHIND:
+                client.line.abort()
                 continue
-            try:
-                await client.socket.send_str(text)
-            except (ConnectionError, RuntimeError):  # it has just gone
-                continue
-            told += 1
-        return told
+            with contextlib.suppress(ConnectionError, RuntimeError):  # it has just gone
+                if (sending := send(client)) is not None:
+                    await sending
+                    sent += 1
+        return sent
 
     def close(self) -> None:
         """Let everybody go, at once."""
         for client in self._clients:
-            client.transport.abort()
+            client.line.abort()

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from kioskd.core.facts import DeployRead
 from kioskd.edges.access import GROUP, Token, open_to_group, peer_may
 from kioskd.edges.broadcast import CLIENTS, Hub
+from kioskd.edges.gate import BODY, Gate, Gates
 from kioskd.edges.reloads import Reloads
 from kioskd.errors import EdgeUnavailable
 from kioskd.web import script
@@ -39,11 +40,12 @@ SCRIPTS = ("/kioskd.js", "/kioskd.mjs")
 CHANGES = frozenset({RELOAD_PATH})
 READ_ELSEWHERE = frozenset({VERSION_PATH, *SCRIPTS})  # with CORS; a WebSocket knows no CORS, and its Origin is looked at
 CONNECTIONS = CLIENTS + 500  # at a time on ``api.listen``
+QUEUE = 1024  # connections that the kernel keeps for us; a thousand screens that come back at the same moment are no storm
+TAKEN = 50  # of these in one turn of the loop: asyncio takes as many as it asks the kernel to keep
+CONTROL = 200  # connections at a time on the unix socket
 FILES = 1000  # descriptors for everything else
-BODY = 16 << 10  # bytes
 BODY_S = 5.0
 MESSAGE = 1000  # characters
-PING_S = 30.0  # a screen whose power went says no good-bye
 HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -79,7 +81,7 @@ class Api:
         self._runner: AppRunner | None = None
         self._tcp: asyncio.Server | None = None
         self._unix: asyncio.Server | None = None
-        self._arriving = 0
+        self._said = ""
         self._moved = asyncio.Event()
 
     def follow(self, listen: str) -> None:
@@ -117,26 +119,16 @@ class Api:
             return
         host, port = address(self._listen)
         runner = await self._ready()
-        most = _allow_files(CONNECTIONS + FILES) - FILES
-
-        def admit() -> asyncio.BaseProtocol:
-            """A whole backlog is taken in one turn of the loop, and the server knows of its connections only in the next."""
-            server = runner.server
-            assert server is not None, "it was set up"
-            if len(server.connections) + self._arriving >= most:
-                return _Refuse()
-            self._arriving += 1
-            asyncio.get_running_loop().call_soon(self._arrived)
-            return server()
-
+        assert runner.server is not None, "it was set up"
+        gates = Gates(runner.server, _allow_files(CONNECTIONS + FILES) - FILES)
         try:
-            self._tcp = await asyncio.get_running_loop().create_server(admit, host, port, backlog=1024)
+            self._tcp = await asyncio.get_running_loop().create_server(gates, host, port, backlog=TAKEN)
+            for end in self._tcp.sockets:
+                with end.dup() as same:
+                    same.listen(QUEUE)
         except OSError as error:
             raise EdgeUnavailable(_refusal(self._listen, error)) from error
         self.port = self._tcp.sockets[0].getsockname()[1]
-
-    def _arrived(self) -> None:
-        self._arriving -= 1
 
     async def start_control(self) -> None:
         """Begin to answer on the unix socket, unless that is so; raises ``EdgeUnavailable``."""
@@ -148,7 +140,7 @@ class Api:
         assert runner.server is not None, "it was set up"
         try:
             os.makedirs(os.path.dirname(self._control), mode=0o750, exist_ok=True)
-            self._unix = await asyncio.get_running_loop().create_unix_server(runner.server, self._control)
+            self._unix = await asyncio.get_running_loop().create_unix_server(Gates(runner.server, CONTROL), self._control)
             open_to_group(self._control)
         except (OSError, ValueError) as error:  # a path can be too long
             raise EdgeUnavailable(f"Cannot listen on {self._control}: {getattr(error, 'strerror', None) or error}") from error
@@ -174,11 +166,12 @@ class Api:
             application.router.add_get(path, self._get_script)
         application.router.add_get(SOCKET_PATH, self._listen_in)
         application.router.add_post(RELOAD_PATH, self._reload)
-        # No access log, and no lines for what strangers send wrongly; a body nobody asked for is not waited for.
+        # No access log, and no lines for what strangers send wrongly; a body nobody asked for is not waited for, and none is unpacked.
         silent = logging.getLogger(f"{__name__}.protocol")
-        silent.setLevel(logging.CRITICAL)
+        for logger in (silent, logging.getLogger("aiohttp.websocket")):
+            logger.setLevel(logging.CRITICAL)
         runner = web.AppRunner(
-            application, handle_signals=False, access_log=None, logger=silent, keepalive_timeout=15.0, lingering_time=1.0
+            application, handle_signals=False, access_log=None, logger=silent, lingering_time=1.0, auto_decompress=False
         )
         await runner.setup()
         self._runner = runner
@@ -214,11 +207,14 @@ class Api:
             response = _json({"error": refused.reason.lower()}, refused.status)
             if "Allow" in refused.headers:
                 response.headers["Allow"] = _methods(request.path)
+        except ConnectionError:  # whoever asked has gone
+            raise
         except Exception:  # a mistake of ours ends this answer, and tells the client nothing of our insides
             log.exception("Cannot answer %s", request.path)
             response = _json({"error": "internal error"}, 500)
         if response.prepared:  # a WebSocket, which is over by now
             return response
+        response.force_close()  # a connection is one request: see Gate
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         if request.path in READ_ELSEWHERE:
@@ -252,7 +248,9 @@ class Api:
                     return None
                 why = "this is not the token"
             except EdgeUnavailable as error:
-                log.warning("%s", error)
+                if self._said != str(error):
+                    log.warning("%s", error)
+                self._said = str(error)
                 why = "there is no token that could be right: kioskd's log says why"
         refusal = _json({"error": why}, 401)
         refusal.headers["WWW-Authenticate"] = "Bearer"
@@ -322,20 +320,21 @@ class Api:
         origin = request.headers.get("Origin")
         if origin is not None and origin not in self._source.origins():
             return _json({"error": "this origin may not listen: name it in api.origins"}, 403)
-        client = web.WebSocketResponse(heartbeat=PING_S, max_msg_size=BODY, compress=False)
+        client = web.WebSocketResponse(max_msg_size=BODY, compress=False)
         if not client.can_prepare(request).ok:
             return _json({"error": "this is a WebSocket: broadcasts, nothing else"}, 426)
-        if self._source.hub.full or request.transport is None:
+        if self._source.hub.full:
             return _json({"error": "too many screens are listening"}, 503)
+        gate = Gate.of(request.transport)
         await client.prepare(request)
-        await self._source.hub.serve(client, request.transport, request.query.get("kioskd", ""))
+        gate.take_frames()
+        await self._source.hub.serve(client, gate, request.query.get("kioskd", ""))
         return client
 
     async def _reload(self, request: "Request") -> "StreamResponse":
         if (request.content_length or 0) > BODY:
-            answer = _json({"error": f"the body is larger than {BODY >> 10} KB"}, 413)
-            answer.force_close()
-            return answer
+            return _json({"error": f"the body is larger than {BODY >> 10} KB"}, 413)
+        Gate.of(request.transport).take_body()
         try:
             async with asyncio.timeout(BODY_S):
                 message = _message(await request.read())
@@ -347,14 +346,6 @@ class Api:
             return _json({"error": "too many are waiting for a reload already"}, 503)
         clients, screen = await self._source.reloads.ask(message)
         return _json({"clients": clients, "screen": screen})
-
-
-class _Refuse(asyncio.Protocol):
-    """One connection too many."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport), "of a TCP connection"
-        transport.abort()
 
 
 def _message(body: bytes) -> str:
