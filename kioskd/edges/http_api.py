@@ -191,6 +191,7 @@ class Api:
             with contextlib.suppress(OSError):
                 os.unlink(self._control or "")
         self._source.hub.close()
+        self._source.reloads.close()
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()

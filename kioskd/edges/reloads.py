@@ -55,6 +55,11 @@ class Reloads:
             del self._waiting[ticket]
         return waiting.clients or 0, waiting.screen
 
+    def close(self) -> None:
+        """Let everybody go: aiohttp ends only when every answer is given, and systemd does not wait for so long."""
+        for waiting in self._waiting.values():
+            waiting.tell(clients=waiting.clients or 0, screen=waiting.screen or "pending: kioskd is stopping")
+
     async def broadcast(self, action: Broadcast) -> None:
         """Tell the other screens."""
         told = await self._tell(action.message)

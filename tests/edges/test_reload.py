@@ -71,6 +71,20 @@ async def test_who_waits_too_long_is_told_why(tmp_path, monkeypatch):
 
 
 @asynctest
+async def test_who_waits_does_not_hold_up_the_end(tmp_path):
+    door = Door(control=str(tmp_path / "control.sock"))
+    await door.api.start_control()
+    async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(door.api._control)) as inside:
+        asking = asyncio.create_task(inside.post(f"http://kioskd{RELOAD}"))
+        await until(lambda: door.facts)
+        async with asyncio.timeout(5):
+            await door.api.close()
+        with contextlib.suppress(aiohttp.ClientError):
+            assert "stopping" in (await (await asking).json())["screen"]
+    assert not door.reloads._waiting
+
+
+@asynctest
 async def test_on_the_loopback_a_reload_needs_the_token(tmp_path, caplog):
     async with opened(tmp_path) as (door, session, _):
         token = (tmp_path / "token").read_text().strip()
