@@ -1,6 +1,6 @@
 """``scripts/bench``: what kioskd costs, and how fast it is, against what the same machine does without it in the same minutes.
 
-Six figures, each the median of ``--runs``, with a bound; ends with 1 where one is missed. ``--json`` writes all that was measured.
+Nine figures, each the median of ``--runs``, with a bound; ends with 1 where one is missed. ``--json`` writes all that was measured.
 """
 
 import argparse
@@ -21,11 +21,13 @@ import psutil
 
 from kioskd.demo.dashboard import Dashboard
 from kioskd.demo.kiosk import Bare, Kiosk, free_port
+from kioskd.demo.listeners import Crowd, Plain
 from kioskd.errors import KioskdError
 
 START_S = 60.0
 WITHIN_S = 20.0
 SETTLE_S = 1.0
+LISTENERS = 2000
 CALM = {"verdict": "HEALTHY", "rung": "CALM"}
 BARE_ASYNCIO = "import asyncio; print(flush=True); asyncio.run(asyncio.sleep(60))"
 
@@ -72,17 +74,24 @@ class Bench:
         self.start = Figure("start of kioskd to start of Chromium", "s", 0.5)
         self.killed = Figure("browser killed to page back, against the cold start of a bare Chromium", "s", 1.15)
         self.deployed = Figure("index.html renamed to new version back, against a bare Page.reload", "s", 1.3, SETTLE_S)
+        # A broadcast is a write for each client, whoever does it: twice a plain loop's time is still well below a second on a Raspberry Pi,
+        # and leaves room for the turns that kioskd gives to others in between, and for the reload of its own page at the same moment.
+        told = f"POST /api/reload to its message at {LISTENERS} clients, against a plain aiohttp loop:"
+        self.told = Figure(f"{told} median", "s", 2.0), Figure(f"{told} 99th percentile", "s", 2.0)
+        # 20 KB here, most of it aiohttp's: as many as are taken (4000) must fit into a tenth of the memory of a Pi that has 1 GB.
+        self.listener = Figure("memory per client that listens (growth of RSS), against a plain aiohttp's", "KB", 1.5)
 
     @property
     def figures(self) -> tuple[Figure, ...]:
-        """All six."""
-        return self.memory, self.idle, self.fed, self.start, self.killed, self.deployed
+        """All nine."""
+        return self.memory, self.idle, self.fed, self.start, self.killed, self.deployed, *self.told, self.listener
 
     async def run(self) -> None:
         """Measure everything."""
         await self._starts()
         await self._kills()
         await self._deploys()
+        await self._broadcasts()
         await self._rests()
 
     async def _starts(self) -> None:
@@ -119,6 +128,20 @@ class Bench:
                     dashboard.deploy(f"2.{number}")
                     self.deployed.measured.append(await dashboard.back(WITHIN_S, after=moment))
 
+    async def _broadcasts(self) -> None:
+        async with self._stage("broadcast") as (_, kiosk), Plain() as plain:
+            await kiosk.shows(START_S, **CALM)
+            alone = _memory(_pid(kiosk)), _memory(plain.pid)
+            async with Crowd(kiosk.port, LISTENERS) as crowd, Crowd(plain.port, LISTENERS) as other:
+                self.listener.measured.append(1000 * (_memory(_pid(kiosk)) - alone[0]) / LISTENERS)
+                self.listener.against.append(1000 * (_memory(plain.pid) - alone[1]) / LISTENERS)
+                for number in range(self._runs):
+                    self._tell(f"telling {LISTENERS} clients", number)
+                    ours, theirs = await crowd.hear(f"told {number}", kiosk.reload), await other.hear(f"told {number}", plain.tell)
+                    for figure, share in zip(self.told, (0.5, 0.99), strict=True):
+                        figure.measured.append(ours[int(share * LISTENERS)])
+                        figure.against.append(theirs[int(share * LISTENERS)])
+
     async def _rests(self) -> None:
         async with self._stage("idle") as (_, idle), self._stage("fed", firehose=True) as (_, fed):
             for kiosk in (idle, fed):
@@ -128,7 +151,7 @@ class Bench:
                 (at_rest, busy) = await asyncio.gather(_share(idle, self._window_s), _share(fed, self._window_s))
                 self.idle.measured.append(at_rest)
                 self.fed.measured.append(busy)
-                self.memory.measured.append(psutil.Process(_pid(idle)).memory_info().rss / 1e6)
+                self.memory.measured.append(_memory(_pid(idle)))
                 self.memory.against.append(await _bare_interpreter())
 
     @asynccontextmanager
@@ -152,6 +175,10 @@ def _pid(kiosk: Kiosk) -> int:
     return kiosk.process.pid
 
 
+def _memory(pid: int) -> float:
+    return float(psutil.Process(pid).memory_info().rss / 1e6)
+
+
 async def _share(kiosk: Kiosk, seconds: float) -> float:
     """Return the percentage of a core that kioskd's own process takes."""
     process = psutil.Process(_pid(kiosk))
@@ -167,7 +194,7 @@ async def _bare_interpreter() -> float:
     try:
         await process.stdout.readline()
         await asyncio.sleep(0.2)  # until its loop is there
-        return float(psutil.Process(process.pid).memory_info().rss / 1e6)
+        return _memory(process.pid)
     finally:
         process.kill()
         await process.wait()
