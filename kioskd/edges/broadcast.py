@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CLIENTS = 4000  # at a time; one costs some 20 KB
+CLIENTS = 4000  # at a time; one costs some 21 KB, most of it aiohttp's (scripts/bench)
 BEHIND = 16 << 10  # bytes that a client has not taken; it gets a hundred bytes at a time, so this one reads no more
 TURN = 50  # clients told before others have a turn of the loop
 PING_S = 30.0  # a screen whose power went says no good-bye

@@ -94,7 +94,7 @@ ATTACKS = {
     "packed messages": Attack("101", (LISTEN + OFFERS + END,), frame(PACKED, deflated(HUGE))),
     # Some never say a word, and the others never end one. The last seconds are for those who may come after them.
     "ten thousand connections": Attack(
-        "closed", (b"", b"GET /he", GET[:-2], LISTEN), b"a", 1.0, width=2500, processes=4, lasts_s=15, again=False
+        "closed", (b"", b"GET /he", GET[:-2], LISTEN), b"a", 1.0, width=2500, processes=4, lasts_s=20, again=False
     ),
 }
 

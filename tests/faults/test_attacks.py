@@ -21,7 +21,7 @@ import pytest
 from kioskd.demo.kiosk import Kiosk
 from kioskd.edges.gate import HEAD_S
 from kioskd.edges.http_api import CONNECTIONS
-from tests.aio import asynctest
+from tests.aio import lasting
 from tests.faults.attackers import ATTACKS
 from tests.faults.stage import START_S, Stage, kept
 
@@ -138,7 +138,7 @@ def test_every_attack_is_tried() -> None:
 
 
 @pytest.mark.parametrize("names", KINDS.values(), ids=KINDS)
-@asynctest
+@lasting(180)
 async def test_under_attack_no_ping_is_late_and_the_page_stays(tmp_path: Path, names: list[str]) -> None:
     async with watched(tmp_path) as (stage, kiosk, systemd):
         document, pid = await stage.dashboard.document(), stage.victim.pid
@@ -159,17 +159,21 @@ async def borne(name: str, kiosk: Kiosk, systemd: Systemd) -> None:
             slowest = max(slowest, await answered(kiosk, 5))
             if how.deaf and how.gets == "open":
                 clients = (await tell(kiosk))["clients"]
-            if how.processes > 1 and time.time() - began > HEAD_S + 2 and not attacking.done():
-                await answered(kiosk, WATCHDOG_S, port=True)  # they have lost their places, and are still there
+            if how.processes > 1 and time.time() - began > HEAD_S:
+                await answered(kiosk, HEAD_S, port=True)
+                assert not attacking.done(), "only when they had gone was there a place for anybody else"
+                break
             await asyncio.wait([attacking], timeout=0.1)
+        came = await attacking
     finally:
         attacking.cancel()
-    came, after = attacking.result(), await answered(kiosk, WATCHDOG_S, port=True)
+    after = await answered(kiosk, WATCHDOG_S, port=True)
     gap, grown = systemd.longest_gap(began), (memory(kiosk, "VmHWM") - small) / 1e6
     print(f"{name}: gap {gap:.2f} s, slowest answer {slowest:.2f} s, first after it {after:.2f} s, grown {grown:.0f} MB, {dict(came)}")
     assert gap < WATCHDOG_S, f"{name}: the watchdog would have ended kioskd"
     assert slowest < WATCHDOG_S, name
     assert grown < GROWTH + EACH * min(came["held"], CONNECTIONS), name
-    assert came[how.gets] and not set(came) - {how.gets, "refused", "closed", "open", "held"}, (name, came)
+    assert came[how.gets] or (how.more and came["refused"]), (name, came)  # an answer can be lost on who does not stop talking
+    assert not set(came) - {how.gets, "refused", "closed", "open", "held"}, (name, came)
     assert came["closed"] <= CONNECTIONS, "those beyond the limit were to be refused at once"
     assert clients < how.width, "they were told for ever"
