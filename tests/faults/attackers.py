@@ -84,7 +84,7 @@ ATTACKS = {
     ),
     "requests without pause": Attack("200", (GET * 3000,), GET * 3000, width=100),
     "requests whose answers are not read": Attack("refused", (GET * 3000,), GET * 3000, width=100, deaf=True),
-    "listeners who never read": Attack("open", (LISTEN + END,), width=300, lasts_s=6, again=False, deaf=True),
+    "listeners who never read": Attack("open", (LISTEN + END,), width=300, lasts_s=12, again=False, deaf=True),
     "listeners who leave at once": Attack("left", (LISTEN + END,), leaves=True),
     "listeners who talk": Attack("101", (LISTEN + END + frame(TEXT, b"x" * 100),), frame(TEXT, b"x" * 1000)),
     "listeners who ping": Attack("101", (LISTEN + END,), frame(PING) * 40_000),
