@@ -18,7 +18,8 @@ from kioskd.display import Display
 from kioskd.edges import config_file, host
 from kioskd.edges.access import Token
 from kioskd.edges.broadcast import Hub
-from kioskd.edges.http_api import Api, Source, address
+from kioskd.edges.doors import address
+from kioskd.edges.http_api import Api, Source
 from kioskd.edges.journal import Journal
 from kioskd.edges.notify import NullNotify
 from kioskd.edges.probes import Probes

@@ -15,7 +15,8 @@ LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 ROOMS = {
     "browser": {"profile", "processes"},
     "page": {"cdp_pipe", "navigation"},
-    "http_api": {"access", "broadcast", "gate", "reloads"},
+    "http_api": {"access", "broadcast", "doors", "gate", "reloads"},
+    "doors": {"access", "gate"},
     "watch": {"deploy"},
 }
 

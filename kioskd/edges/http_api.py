@@ -2,13 +2,9 @@
 
 import asyncio
 import contextlib
-import errno
 import hashlib
-import ipaddress
 import json
 import logging
-import os
-import resource
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from kioskd.core.facts import DeployRead
-from kioskd.edges.access import GROUP, Token, open_to_group, peer_may
+from kioskd.edges.access import GROUP, Token, peer_may
 from kioskd.edges.broadcast import CLIENTS, Hub
-from kioskd.edges.gate import BODY, Gate, Gates
+from kioskd.edges.doors import Doors, is_loopback
+from kioskd.edges.gate import BODY, Gate
 from kioskd.edges.reloads import Reloads
 from kioskd.errors import EdgeUnavailable
 from kioskd.web import script
 from kioskd.wire.version import write_version
 
 if TYPE_CHECKING:
-    from aiohttp.web import AppRunner, Request, Response, StreamResponse
+    from aiohttp.web import AppRunner, Request, Response, Server, StreamResponse
 
     Handler = Callable[[Request], Awaitable[StreamResponse]]
 
@@ -40,10 +37,6 @@ SCRIPTS = ("/kioskd.js", "/kioskd.mjs")
 CHANGES = frozenset({RELOAD_PATH})
 READ_ELSEWHERE = frozenset({VERSION_PATH, *SCRIPTS})  # with CORS; a WebSocket knows no CORS, and its Origin is looked at
 CONNECTIONS = CLIENTS + 500  # at a time on ``api.listen``
-QUEUE = 1024  # connections that the kernel keeps for us; a thousand screens that come back at the same moment are no storm
-TAKEN = 50  # of these in one turn of the loop: asyncio takes as many as it asks the kernel to keep
-CONTROL = 200  # connections at a time on the unix socket
-FILES = 1000  # descriptors for everything else
 BODY_S = 5.0
 MESSAGE = 1000  # characters
 HEADERS = {
@@ -76,13 +69,16 @@ class Api:
         """Answer on ``listen`` ("host:port") and on the unix socket ``control``."""
         self.problem: str | None = None
         self.control_problem: str | None = None
-        self.port: int | None = None  # where it listens, once it does
-        self._listen, self._control, self._source = listen, control, source
+        self._listen, self._source = listen, source
+        self._doors = Doors(control)
         self._runner: AppRunner | None = None
-        self._tcp: asyncio.Server | None = None
-        self._unix: asyncio.Server | None = None
-        self._said = ""
+        self._said = ""  # of the token
         self._moved = asyncio.Event()
+
+    @property
+    def port(self) -> int | None:
+        """Where it listens, once it does."""
+        return self._doors.port
 
     def follow(self, listen: str) -> None:
         """Answer on this address from now on."""
@@ -100,7 +96,7 @@ class Api:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(RETRY_S if self.problem or self.control_problem else None):
                         await self._moved.wait()
-                        self._leave()
+                        self._doors.leave()
         finally:
             await self.close()
 
@@ -113,41 +109,9 @@ class Api:
             return str(error)
         return None
 
-    async def start(self) -> None:
-        """Begin to answer on ``listen``, unless that is so; raises ``EdgeUnavailable``."""
-        if self._tcp is not None:
-            return
-        host, port = address(self._listen)
-        runner = await self._ready()
-        assert runner.server is not None, "it was set up"
-        gates = Gates(runner.server, _allow_files(CONNECTIONS + FILES) - FILES)
-        try:
-            self._tcp = await asyncio.get_running_loop().create_server(gates, host, port, backlog=TAKEN)
-            for end in self._tcp.sockets:
-                with end.dup() as same:
-                    same.listen(QUEUE)
-        except OSError as error:
-            raise EdgeUnavailable(_refusal(self._listen, error)) from error
-        self.port = self._tcp.sockets[0].getsockname()[1]
-
-    async def start_control(self) -> None:
-        """Begin to answer on the unix socket, unless that is so; raises ``EdgeUnavailable``."""
-        if self._unix is not None:
-            return
-        if self._control is None:
-            raise EdgeUnavailable("Cannot be asked by kioskctl: neither RUNTIME_DIRECTORY nor XDG_RUNTIME_DIR says where")
-        runner = await self._ready()
-        assert runner.server is not None, "it was set up"
-        try:
-            os.makedirs(os.path.dirname(self._control), mode=0o750, exist_ok=True)
-            self._unix = await asyncio.get_running_loop().create_unix_server(Gates(runner.server, CONTROL), self._control)
-            open_to_group(self._control)
-        except (OSError, ValueError) as error:  # a path can be too long
-            raise EdgeUnavailable(f"Cannot listen on {self._control}: {getattr(error, 'strerror', None) or error}") from error
-
-    async def _ready(self) -> "AppRunner":
-        if self._runner is not None:
-            return self._runner
+    async def _ready(self) -> "Server":
+        if self._runner is not None and self._runner.server is not None:
+            return self._runner.server
         try:
             from aiohttp import web
         except (ImportError, OSError) as error:
@@ -174,22 +138,21 @@ class Api:
             application, handle_signals=False, access_log=None, logger=silent, lingering_time=1.0, auto_decompress=False
         )
         await runner.setup()
+        assert runner.server is not None, "it was set up"
         self._runner = runner
-        return runner
+        return runner.server
 
-    def _leave(self) -> None:
-        tcp, self._tcp, self.port = self._tcp, None, None
-        if tcp is not None:
-            tcp.close()
+    async def start(self) -> None:
+        """Begin to answer on ``listen``, unless that is so; raises ``EdgeUnavailable``."""
+        await self._doors.open(self._listen, await self._ready(), CONNECTIONS)
+
+    async def start_control(self) -> None:
+        """Begin to answer on the unix socket, unless that is so; raises ``EdgeUnavailable``."""
+        await self._doors.open_control(await self._ready())
 
     async def close(self) -> None:
         """Stop answering."""
-        self._leave()
-        unix, self._unix = self._unix, None
-        if unix is not None:
-            unix.close()
-            with contextlib.suppress(OSError):
-                os.unlink(self._control or "")
+        self._doors.close()
         self._source.hub.close()
         self._source.reloads.close()
         runner, self._runner = self._runner, None
@@ -260,7 +223,7 @@ class Api:
     def _ours(self, host: str) -> bool:
         try:
             parts = urlsplit(f"http://{host}")
-            return _is_loopback(parts.hostname or "") and (parts.port or 80) == self.port and parts.netloc == host and "@" not in host
+            return is_loopback(parts.hostname or "") and (parts.port or 80) == self.port and parts.netloc == host and "@" not in host
         except ValueError:
             return False
 
@@ -311,7 +274,6 @@ class Api:
         from aiohttp import web
 
         return web.Response(text=self._source.holding(), content_type="text/html", headers={"Content-Security-Policy": HOLDING_POLICY})
-
 
     # --- broadcasts and reloads ---------------------------------------------------------------------
 
@@ -370,46 +332,6 @@ def _methods(path: str) -> str:
 def _unix_peer(request: "Request") -> socket.socket | None:
     peer = request.transport.get_extra_info("socket") if request.transport is not None else None
     return peer if peer is not None and peer.family == socket.AF_UNIX else None
-
-
-def _allow_files(wanted: int) -> int:
-    """Let this process have so many descriptors, as far as it may; return how many it has."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return wanted
-    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    return most
-
-
-def address(listen: str) -> tuple[str, int]:
-    """Take "host:port" apart; anything but loopback raises ``EdgeUnavailable``."""
-    try:
-        parts = urlsplit(f"//{listen}")
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port = None, None
-    if not host or port is None or parts.netloc != listen or "@" in listen:
-        raise EdgeUnavailable(f"Cannot listen on {listen}: api.listen is an address and a port, such as 127.0.0.1:8137")
-    if not _is_loopback(host):
-        raise EdgeUnavailable(f"Cannot listen on {listen}: only this machine is answered; set api.listen to 127.0.0.1:{port}")
-    return host, port
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _refusal(listen: str, error: OSError) -> str:
-    advice = {
-        errno.EADDRINUSE: "another program has this port; set api.listen to a free one",
-        errno.EACCES: "this port needs root; set api.listen to one above 1023",
-        errno.EADDRNOTAVAIL: "this machine has no such address; set api.listen to 127.0.0.1:8137",
-    }
-    return f"Cannot listen on {listen}: {advice.get(error.errno or 0, error.strerror or str(error))}"
 
 
 def _tagged(request: "Request", content: str, answer: Callable[[], "Response"]) -> "Response":

@@ -5,7 +5,7 @@ import socket
 import aiohttp
 import pytest
 
-from kioskd.edges import gate, http_api
+from kioskd.edges import doors, gate
 from kioskd.edges.gate import Gate, Gates
 from tests.aio import asynctest
 from tests.edges.test_http_api import Door, until
@@ -214,5 +214,5 @@ async def test_a_thousand_may_wait_and_a_few_are_let_in_a_turn():
             while there[-1] < 500:
                 await asyncio.sleep(0)
                 there.append(len(server.connections))
-            assert max(b - a for a, b in zip(there, there[1:], strict=False)) <= http_api.TAKEN + 1
+            assert max(b - a for a, b in zip(there, there[1:], strict=False)) <= doors.TAKEN + 1
         await until(lambda: not server.connections)

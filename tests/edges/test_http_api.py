@@ -31,6 +31,7 @@ class Door:
         self.read: DeployRead | None = WHOLE
         self.state: dict[str, object] = {"verdict": "healthy"}
         self.alive = True
+        self.control = control
         self.page = "<!doctype html><title>väntar</title>"
         self.origins = {HOME}
         self.facts: list[Fact] = []

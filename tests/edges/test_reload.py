@@ -13,7 +13,7 @@ import pytest
 
 from kioskd.core.actions import Broadcast, Reply
 from kioskd.core.facts import Asked, Command
-from kioskd.edges import access, broadcast, http_api, reloads
+from kioskd.edges import access, broadcast, doors, http_api, reloads
 from kioskd.edges.access import Token
 from kioskd.errors import EdgeUnavailable
 from tests.aio import asynctest
@@ -28,7 +28,7 @@ async def opened(tmp_path, **over):
     door = Door(control=str(tmp_path / "run" / "control.sock"), state=str(tmp_path), **over)
     Token(None, str(tmp_path)).make()
     await door.api.start_control()
-    async with door.open() as session, aiohttp.ClientSession(connector=aiohttp.UnixConnector(door.api._control)) as inside:
+    async with door.open() as session, aiohttp.ClientSession(connector=aiohttp.UnixConnector(door.control)) as inside:
         obeying = asyncio.create_task(obey(door))
         yield door, session, inside
         obeying.cancel()
@@ -74,7 +74,7 @@ async def test_who_waits_too_long_is_told_why(tmp_path, monkeypatch):
 async def test_who_waits_does_not_hold_up_the_end(tmp_path):
     door = Door(control=str(tmp_path / "control.sock"))
     await door.api.start_control()
-    async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(door.api._control)) as inside:
+    async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(door.control)) as inside:
         asking = asyncio.create_task(inside.post(f"http://kioskd{RELOAD}"))
         await until(lambda: door.facts)
         async with asyncio.timeout(5):
@@ -130,13 +130,13 @@ def test_a_token_that_is_no_secret_is_refused(tmp_path):
 @asynctest
 async def test_the_socket_is_for_the_group_and_peers_are_asked_who_they_are(tmp_path, monkeypatch):
     async with opened(tmp_path) as (door, _, inside):
-        assert stat.S_IMODE(os.stat(door.api._control).st_mode) & 0o007 == 0
+        assert stat.S_IMODE(os.stat(door.control).st_mode) & 0o007 == 0
         monkeypatch.setattr(http_api, "peer_may", lambda peer: False)
         async with inside.post(f"http://kioskd{RELOAD}") as answer:
             assert answer.status == 403 and "group kioskd" in (await answer.json())["error"]
         async with inside.get("http://kioskd/api/status") as answer:
             assert answer.status == 200
-    assert not await asyncio.to_thread(os.path.exists, door.api._control)
+    assert not await asyncio.to_thread(os.path.exists, door.control)
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ async def test_one_who_never_reads_is_shown_out_and_holds_nobody_up():
 @asynctest
 async def test_more_connections_than_are_taken_cost_no_more(monkeypatch):
     monkeypatch.setattr(http_api, "CONNECTIONS", 50)
-    monkeypatch.setattr(http_api, "_allow_files", lambda wanted: wanted)
+    monkeypatch.setattr(doors, "_allow_files", lambda wanted: wanted)
     door = Door()
     async with door.open() as session:
         with contextlib.ExitStack() as open_ones:
