@@ -147,7 +147,7 @@
     }
 
     const edges = {
-      log: text => log(`kioskd.js: ${text}`),
+      log: text => queueMicrotask(() => log(`kioskd.js: ${text}`)), // it may throw
       dial() {
         try {
           const mine = (socket = new WebSocket(typeof url === "function" ? url() : url, protocols))

@@ -110,5 +110,17 @@ async def test_a_frozen_tab_reconnects_when_it_is_thawed(tmp_path: Path) -> None
         assert await reconnects(it, 1, moment) < 5.5
 
 
+@pytest.mark.chromium
+@asynctest
+async def test_a_log_that_throws_ends_nothing(tmp_path: Path) -> None:
+    page = "<p>first</p><script src='/kioskd.js'></script><script>kioskd.connect('/ws', {log: null})</script>"
+    async with stage(tmp_path, {"p": page, "kioskd.js": script("kioskd.js")}) as it:
+        await it.start()
+        await it.go("p")
+        await it.until(lambda: it.sockets)
+        await it.sockets[0].close()
+        await reconnects(it, 1, 0)
+
+
 def test_no_wall_clock_is_asked() -> None:
     assert "Date" not in script("kioskd.js") and "performance.now" in script("kioskd.js")
