@@ -14,7 +14,7 @@
   const begin = now => ({
     status: "connecting", // then "open" or "lost", at last "closed"
     attempt: 0, // since it was open
-    lostAt: now, // null: it is open
+    lostAt: now, // none has lasted since
     dialing: false,
     dialAt: now, // when to begin an attempt, or to end it
     version: null, // that the page was loaded with
@@ -26,10 +26,10 @@
 
   const decide = (before, fact, now, decides) => {
     const state = {...before}, actions = [], act = (type, text) => actions.push({type, text})
-    const lost = () => state.lostAt !== null
+    const lost = () => state.status !== "open"
     const wanted = () => decides && (state.stale || (lost() && now - state.lostAt >= RELOAD_MS))
     const ended = () => {
-      state.lostAt ??= now
+      if (!lost() && now - state.openAt >= SOON_MS) state.lostAt = now // shorter, it was none
       state.endedAt = now
       if (state.status === "open") state.status = "lost"
       state.dialing = false
@@ -42,7 +42,7 @@
     switch (fact.type) {
       case "opened":
         if (state.status === "lost") state.pollAt = now // deploys restart servers
-        Object.assign(state, {status: "open", attempt: 0, lostAt: null, dialing: false})
+        Object.assign(state, {status: "open", attempt: 0, openAt: now, dialing: false})
         break
       case "ended":
         ended()

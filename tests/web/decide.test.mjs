@@ -96,6 +96,18 @@ test("after a minute without a connection the page is reloaded, if its document 
   assert.deepEqual(page.done.filter(([, type]) => type === "reload"), [[2 * MINUTE, "reload", "no connection"]])
 })
 
+test("a connection that ends at once is none; a server that restarts again and again is another matter", () => {
+  for (const [lasts, reloads] of [[0, 1], [2 * SECOND, 0]]) {
+    const page = new Page({answers: opens, document: () => true}).pass(MINUTE)
+    for (let each = 0; each < 14; each++) {
+      page.take({type: "ended"})
+      page.pass(5 * SECOND + lasts)
+      assert.equal(page.state.status, "open")
+    }
+    assert.equal(page.times("reload").length, reloads)
+  }
+})
+
 test("a document that cannot be had keeps the page as it is, and is looked for every five seconds, for ever", () => {
   const page = new Page({}).pass(MINUTE)
   page.pass(10 * MINUTE)
