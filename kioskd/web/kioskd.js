@@ -56,6 +56,7 @@
         break
       case "told":
         if (decides) act("reload", fact.text)
+        Object.assign(state, {stale: true, checkAt: now + RELOAD_MS}) // if put off
         break
       case "version":
         state.version ??= fact.text

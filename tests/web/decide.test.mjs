@@ -163,6 +163,13 @@ test("a message that says so reloads at once", () => {
   assert.deepEqual(page.done.at(-1), [SECOND, "reload", "the menu"])
 })
 
+test("a message that the page puts off comes again after a minute", () => {
+  const page = new Page({answers: opens, document: () => true}).pass(SECOND)
+  page.take({type: "told"})
+  page.pass(2 * MINUTE - SECOND)
+  assert.deepEqual(page.times("reload"), [SECOND, MINUTE + SECOND])
+})
+
 test("where kioskd sees to the page, it only reconnects", () => {
   const page = new Page({decides: false, version: () => `${page?.now}`, document: () => true}).pass(10 * MINUTE)
   page.take({type: "told"})
