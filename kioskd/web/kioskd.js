@@ -180,8 +180,7 @@
         let good = false
         try {
           const answer = await get(location.href)
-          answer.body.cancel()
-          good = answer.ok && /html/.test(answer.headers.get("Content-Type")) && new URL(answer.url).origin === location.origin
+          good = answer.ok && !answer.redirected && /html/.test(answer.headers.get("Content-Type")) && (await answer.text())
         } catch {
           // it would be an error page
         }

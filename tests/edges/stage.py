@@ -22,7 +22,7 @@ class Stage:
 
     def __init__(self, profile: Path, command: str | None = None, flags: tuple[str, ...] = (), first_answer_s: float = 20.0) -> None:
         self.facts: list[Fact] = []
-        self.pages: dict[str, str | bytes | web.Response] = {}
+        self.pages: dict[str, Any] = {}  # HTML, bytes, a response, or a function for one that is asked for often
         self.sockets: list[web.WebSocketResponse] = []
         self.generation = 0
         self._news, self.over = asyncio.Event(), asyncio.Event()
@@ -39,7 +39,7 @@ class Stage:
         app = web.Application()
         app.router.add_get("/ws", self._socket)
         app.router.add_get("/sse", self._events)
-        app.router.add_get("/{name}", self._page)
+        app.router.add_get("/{name:.+}", self._page)
         runner = web.AppRunner(app)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -54,6 +54,8 @@ class Stage:
         content = self.pages.get(request.match_info["name"])
         if content is None:
             raise web.HTTPNotFound
+        if callable(content):
+            content = content()
         if isinstance(content, web.Response):
             return content
         kind = "text/javascript" if request.match_info["name"].endswith(".js") else "text/html"

@@ -2,14 +2,16 @@
 
 import asyncio
 import json
+import re
 import subprocess
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from kioskd.core.facts import DocumentCommitted
 from kioskd.web import script
@@ -120,6 +122,57 @@ async def test_a_log_that_throws_ends_nothing(tmp_path: Path) -> None:
         await it.until(lambda: it.sockets)
         await it.sockets[0].close()
         await reconnects(it, 1, 0)
+
+
+# --- where no kioskd sees to the page
+
+
+def alone(**hasty: int) -> str:
+    """The script as it is without the observer; ``hasty``: other times, in milliseconds."""
+    text = script("kioskd.js").replace('Symbol.for("kioskd")', '"nobody"')
+    for name, ms in hasty.items():
+        text, found = re.subn(rf"(const {name} =) \d+", rf"\1 {ms}", text)
+        assert found
+    return text
+
+
+def page(url: str, options: str = "{kioskd: location.origin}", before: str = "") -> str:
+    return f"{before}<p>first</p><script src='/kioskd.js'></script><script>connection = kioskd.connect('{url}', {options})</script>"
+
+
+async def asked_for(it: Stage, name: str, answer: Callable[[], Any], times: int = 3) -> None:
+    """Answer so, until it has been asked for some times; assert that no document came of it."""
+    asked, seen = 0, len(it.all(DocumentCommitted))
+
+    def counted() -> Any:
+        nonlocal asked
+        asked += 1
+        return answer()
+
+    it.pages[name] = counted
+    async with asyncio.timeout(20):
+        while asked < times:
+            await asyncio.sleep(0.05)
+    assert len(it.all(DocumentCommitted)) == seen
+
+
+async def loaded(it: Stage) -> None:
+    seen = len(it.all(DocumentCommitted))
+    async with asyncio.timeout(20):
+        await it.until(lambda: len(it.all(DocumentCommitted)) > seen)
+
+
+@pytest.mark.chromium
+@pytest.mark.parametrize("instead", [lambda: "", lambda: web.Response(status=302, headers={"Location": "/login"})], ids=["empty", "login"])
+@asynctest
+async def test_what_is_not_the_document_does_not_replace_it(tmp_path: Path, instead: Callable[[], Any]) -> None:
+    pages = {"p": page("/nowhere"), "login": "<p>who are you?</p>", "kioskd.js": alone(RETRY_MS=300, RELOAD_MS=1500)}
+    async with stage(tmp_path, pages) as it:
+        await it.start()
+        await it.go("p")
+        await asked_for(it, "p", instead)
+        it.pages["p"] = page("/nowhere")
+        await loaded(it)
 
 
 def test_no_wall_clock_is_asked() -> None:
