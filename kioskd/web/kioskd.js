@@ -170,7 +170,8 @@
         try {
           const from = new URL("/api/deployment_version", kioskd)
           if (!(await mayAsk(from))) return
-          const {version, digest, also, complete} = await (await get(from)).json()
+          const answer = await get(from)
+          const {version, digest, also, complete} = answer.ok && (await answer.json())
           if (version && complete !== false) take("version", {text: `${version} ${digest} ${also}`})
         } catch {
           // most machines have no kioskd

@@ -175,5 +175,19 @@ async def test_what_is_not_the_document_does_not_replace_it(tmp_path: Path, inst
         await loaded(it)
 
 
+@pytest.mark.chromium
+@asynctest
+async def test_an_error_tells_no_version(tmp_path: Path) -> None:
+    version = "api/deployment_version"
+    pages = {"p": page("/nowhere"), version: '{"version": 1}', "kioskd.js": alone(POLL_MS=300)}
+    async with stage(tmp_path, pages) as it:
+        await it.start()
+        await it.go("p")
+        await asyncio.sleep(1)  # it has been told the first
+        await asked_for(it, version, lambda: web.Response(status=503, text='{"version": 2}'))
+        it.pages[version] = '{"version": 2}'
+        await loaded(it)
+
+
 def test_no_wall_clock_is_asked() -> None:
     assert "Date" not in script("kioskd.js") and "performance.now" in script("kioskd.js")
