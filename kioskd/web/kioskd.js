@@ -97,7 +97,7 @@
 
   // --- done here: one socket, one timer, two questions
 
-  const get = url => fetch(url, {cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS)})
+  const get = url => fetch(url, {cache: "no-store", signal: AbortSignal.timeout?.(PATIENCE_MS)})
 
   // Chromium asks its user before a page from elsewhere may ask this machine.
   const mayAsk = async url => {

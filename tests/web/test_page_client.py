@@ -189,5 +189,15 @@ async def test_an_error_tells_no_version(tmp_path: Path) -> None:
         await loaded(it)
 
 
+@pytest.mark.chromium
+@asynctest
+async def test_a_browser_of_before_2022_reloads_too(tmp_path: Path) -> None:
+    old = page("/nowhere", before="<script>delete AbortSignal.timeout</script>")
+    async with stage(tmp_path, {"p": old, "kioskd.js": alone(RETRY_MS=300, RELOAD_MS=1500)}) as it:
+        await it.start()
+        await it.go("p")
+        await loaded(it)
+
+
 def test_no_wall_clock_is_asked() -> None:
     assert "Date" not in script("kioskd.js") and "performance.now" in script("kioskd.js")
