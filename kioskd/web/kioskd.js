@@ -190,7 +190,7 @@
       reload(why) {
         if (reloading || !connection.dispatchEvent(new CustomEvent("reload", {cancelable: true, detail: why}))) return
         reloading = setTimeout(() => (reloading = 0), PATIENCE_MS)
-        location.reload()
+        setTimeout(() => location.reload(), RETRY_MS - performance.now()) // no storm
       },
     }
 

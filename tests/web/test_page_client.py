@@ -163,6 +163,19 @@ async def loaded(it: Stage) -> None:
 
 
 @pytest.mark.chromium
+@asynctest
+async def test_a_server_that_tells_each_connection_to_reload_makes_no_storm(tmp_path: Path) -> None:
+    told = page("/ws", """{kioskd: null, onStatus: () => connection.send('{"type": "reload"}')}""")  # the server says it back
+    async with stage(tmp_path, {"p": told, "kioskd.js": alone()}) as it:
+        await it.start()
+        await it.go("p")
+        await loaded(it)
+        moment = time.monotonic()
+        await loaded(it)
+        assert time.monotonic() - moment > 4
+
+
+@pytest.mark.chromium
 @pytest.mark.parametrize("instead", [lambda: "", lambda: web.Response(status=302, headers={"Location": "/login"})], ids=["empty", "login"])
 @asynctest
 async def test_what_is_not_the_document_does_not_replace_it(tmp_path: Path, instead: Callable[[], Any]) -> None:
