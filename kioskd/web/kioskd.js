@@ -51,7 +51,7 @@
         act("hangUp")
         ended()
         break
-      case "awake": // seen, thawed or online again
+      case "awake": // seen, online
         if (!state.dialing) state.dialAt = Math.max(now, state.endedAt + SOON_MS)
         break
       case "told":
@@ -88,7 +88,8 @@
       state.checkAt = Infinity // until it is known
       act("checkDocument")
     }
-    const times = lost() ? [state.dialAt] : []
+    const times = []
+    if (lost()) times.push(state.dialAt)
     if (decides && lost()) times.push(state.pollAt, Math.max(state.lostAt + RELOAD_MS, state.checkAt))
     if (decides && state.stale) times.push(state.checkAt)
     state.wakeAt = Math.min(...times)
@@ -110,7 +111,7 @@
     return true
   }
 
-  let reloading // one of several is enough
+  let reloading // one is enough
 
   const connect = (url, {kioskd = "http://127.0.0.1:8137", protocols = [], log = console.info, ...on} = {}) => {
     let state = begin(performance.now()), socket, timer
@@ -148,7 +149,7 @@
     }
 
     const edges = {
-      log: text => queueMicrotask(() => log(`kioskd.js: ${text}`)), // it may throw
+      log: text => setTimeout(log, 0, `kioskd.js: ${text}`), // it may throw
       dial() {
         try {
           const mine = (socket = new WebSocket(typeof url === "function" ? url() : url, protocols))
@@ -162,9 +163,8 @@
         }
       },
       hangUp() {
-        const mine = socket
+        socket?.close()
         socket = null
-        mine?.close()
       },
       async askVersion() {
         try {
@@ -196,12 +196,10 @@
 
     take("begun")
     for (const name of ["Message", "Status", "Reload"]) connection.addEventListener(name.toLowerCase(), on[`on${name}`])
-    const awake = () => take("awake"), listen = (on, name, then) => on?.addEventListener?.(name, then, ended)
-    listen(globalThis, "online", awake)
-    listen(globalThis, "pageshow", event => event.persisted && awake())
+    const listen = (on, name, then) => on?.addEventListener?.(name, then, ended)
+    listen(globalThis, "online", () => take("awake"))
     listen(globalThis, "pagehide", () => take("left"))
-    listen(page, "resume", awake)
-    listen(page, "visibilitychange", () => page.hidden || awake())
+    listen(page, "visibilitychange", () => page.hidden || take("awake"))
     return connection
   }
 

@@ -115,7 +115,7 @@ async def test_a_frozen_tab_reconnects_when_it_is_thawed(tmp_path: Path) -> None
 @pytest.mark.chromium
 @asynctest
 async def test_a_log_that_throws_ends_nothing(tmp_path: Path) -> None:
-    page = "<p>first</p><script src='/kioskd.js'></script><script>kioskd.connect('/ws', {log: null})</script>"
+    page = "<p>first</p><script src='/kioskd.js'></script><script>kioskd.connect('/ws', {log() { throw 0 }})</script>"
     async with stage(tmp_path, {"p": page, "kioskd.js": script("kioskd.js")}) as it:
         await it.start()
         await it.go("p")
