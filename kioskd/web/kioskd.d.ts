@@ -17,13 +17,13 @@ interface KioskdEvents {
   status: Event
   message: MessageEvent
   /** About to load the page anew, `detail` says why; preventDefault() puts it off. */
-  reload: CustomEvent<string | undefined>
+  reload: CustomEvent<string | null>
 }
 
 interface KioskdOptions {
   onMessage?: (event: MessageEvent) => void
   onStatus?: (event: Event) => void
-  onReload?: (event: CustomEvent<string | undefined>) => void
+  onReload?: (event: CustomEvent<string | null>) => void
   /** Whose /api/deployment_version tells of a new version; null: nobody's. Default: http://127.0.0.1:8137 */
   kioskd?: string | URL | null
   protocols?: string | string[]
