@@ -248,7 +248,9 @@ def _touched(view: View, fact: f.DeployTouched, now: float, policy: Policy) -> V
     deploy = view.deploy
     at = now - min(max(fact.age, 0.0), policy.deploy.settle)
     first = at if deploy.touched_at is None else deploy.first_touched_at
-    return replace(view, deploy=replace(deploy, touched_at=at, first_touched_at=first))
+    loaded_at = view.page.loaded_at
+    page = view.page if loaded_at is not None and at > loaded_at else replace(view.page, amid=True)
+    return replace(view, deploy=replace(deploy, touched_at=at, first_touched_at=first), page=page)
 
 
 def _read(view: View, fact: f.DeployRead, now: float) -> View:
@@ -257,8 +259,10 @@ def _read(view: View, fact: f.DeployRead, now: float) -> View:
     if fact.version is not None:
         known = (*(version for version in known if version != fact.version), fact.version)[-KNOWN_VERSIONS:]
     if page.began is None:  # the load began before anybody had looked: it took what was there
-        page = replace(page, began=fact)
-    return replace(view, deploy=replace(deploy, disk=fact, read_at=now, known=known), page=page)
+        page = replace(page, began=fact, amid=False)
+    # What becomes whole again is a deploy again, also where it was reloaded for: that load may have met what was half.
+    tried = replace(view.tried, stale=None) if fact.version is None or fact.missing else view.tried
+    return replace(view, deploy=replace(deploy, disk=fact, read_at=now, known=known), page=page, tried=tried)
 
 
 # --- outcomes -----------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from kioskd.core import facts as f
 from kioskd.core.facts import Fact
 from kioskd.core.link import follow
 from kioskd.core.policy import Policy
-from kioskd.core.view import PageView, Site, View, site
+from kioskd.core.view import PageView, Site, View, site, unread
 
 
 def page_changed(view: View, fact: Fact, now: float, policy: Policy) -> View:
@@ -42,7 +42,7 @@ def page_changed(view: View, fact: Fact, now: float, policy: Policy) -> View:
 def loading(view: View, now: float) -> PageView:
     """Return the page with a navigation begun (ordered by us, or seen)."""
     since = now if view.page.navigating_since is None else view.page.navigating_since
-    return replace(view.page, navigating_since=since, began=view.deploy.disk)
+    return replace(view.page, navigating_since=since, began=view.deploy.disk, amid=unread(view), loaded_at=None)
 
 
 def loaded(page: PageView, now: float) -> PageView:
@@ -53,14 +53,14 @@ def loaded(page: PageView, now: float) -> PageView:
     question = page.question
     if page.navigating_since is not None and question is not None:
         question = replace(question, asked_at=now)
-    return replace(page, navigating_since=None, question=question, ask_now=True)
+    return replace(page, navigating_since=None, loaded_at=now, question=question, ask_now=True)
 
 
 def _committed(view: View, fact: f.DocumentCommitted, now: float, policy: Policy) -> View:
     before = site(view, policy)
     page = PageView(
         present=True, document=fact.document, url=fact.url, error=fact.error, committed_at=now, ask_now=True, asked_before=view.questions,
-        prompt=view.page.prompt, moved_at=view.page.moved_at, began=view.page.began,
+        prompt=view.page.prompt, moved_at=view.page.moved_at, began=view.page.began, amid=view.page.amid,
         unreadable_since=_since(view.page.unreadable_since, fact.error, now),
         text_since=view.page.text_since, lifeless_since=view.page.lifeless_since,  # only a report ends these
     )  # fmt: skip

@@ -11,7 +11,7 @@ from enum import Enum
 
 from kioskd.core.actions import Place
 from kioskd.core.policy import Policy, Word
-from kioskd.core.view import PROVEN_S, Life, Site, View, home_good, own_page, server_up, shown, site, strain
+from kioskd.core.view import PROVEN_S, Life, Site, View, home_good, own_page, server_up, shown, site, strain, unread
 
 #: A blank page is reloaded at most once per version, and not within this time of the last.
 BLANK_PAUSE_S = 600.0
@@ -164,7 +164,7 @@ def _too_big(view: View, now: float, policy: Policy) -> tuple[float, str] | None
 def _behind(view: View, policy: Policy) -> bool:
     """Tell whether a complete build is on disk that the screen does not show."""
     deploy = view.deploy
-    if deploy.disk is None or deploy.disk.version is None or deploy.disk.missing or deploy.touched_at is not None or deploy.reading:
+    if deploy.disk is None or deploy.disk.version is None or deploy.disk.missing or unread(view):
         return False
     return site(view, policy) is Site.HOME and view.page.began is not None and deploy.disk.version != shown(view)
 

@@ -114,6 +114,8 @@ class PageView:
     digest: str | None = None
     asked_digest: bool = False
     began: DeployRead | None = None  # what was on disk when this load began; None: it had not been read then
+    amid: bool = False  # the deploy was changing while this was loaded: nobody knows what it took
+    loaded_at: float | None = None  # None: it is being loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,15 +313,20 @@ def _good(heard: Heard | None, baseline: Answer | None, policy: Policy, now: flo
 def shown(view: View) -> Version | None:
     """Return the version on the screen: by the document's digest where it is a known one, else what was on disk when the load began.
 
-    None where that is not known, or where the load began amid a half-written deploy: then it is none.
+    None where that is not known, or where it was loaded amid a deploy: its parts may be of none, whatever the document says.
     """
     page, began = view.page, view.page.began
-    if began is None or began.missing:
+    if began is None or began.missing or page.amid:
         return None
     if began.version is not None and began.version.digest == page.digest:
         return began.version
     matching = [version for version in view.deploy.known if version.digest == page.digest]
     return matching[-1] if matching else began.version
+
+
+def unread(view: View) -> bool:
+    """Tell whether the disk may hold another build than is known."""
+    return view.deploy.touched_at is not None or view.deploy.reading
 
 
 def strain(view: View, now: float) -> float:

@@ -13,7 +13,7 @@ from kioskd.core.facts import Command, Fact
 from kioskd.core.ladder import Plan
 from kioskd.core.policy import Policy
 from kioskd.core.steps import FORCED, NEW_BROWSER, WISHES, Remedy
-from kioskd.core.view import Life, Site, View, Wish, home_good, shown, site
+from kioskd.core.view import Life, Site, View, Wish, home_good, shown, site, unread
 
 #: So long after the load for a build a hook that tells of the same build is only late.
 RECENT_S = 30.0
@@ -31,11 +31,6 @@ def wished(view: View, now: float) -> Plan | None:
         return None
     step = FORCED if wish.refused else WISHES[wish.command]
     return Plan(step, step.remedy, now)
-
-
-def unread(view: View) -> bool:
-    """Tell whether the disk may hold another build than is known."""
-    return view.deploy.touched_at is not None or view.deploy.reading
 
 
 def incomplete(view: View) -> bool:

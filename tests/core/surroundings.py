@@ -172,6 +172,15 @@ class Deploy:
         self.present = False
         self.world.tell(f.DeployTouched())
 
+    def come_back(self) -> None:
+        """As it was."""
+        self.present = True
+        self.world.tell(f.DeployTouched())
+
+    def stir(self) -> None:
+        """A file beside the index changes, which is none of the build's."""
+        self.world.tell(f.DeployTouched())
+
     def burst(self) -> None:
         """Twenty builds in six seconds."""
         for number in range(20):

@@ -21,7 +21,7 @@ VIEW = View(
     browser=BrowserView(generation=1, life=Life.UP, since=105.0, ordered_at=104.0, pid=7, product="Chrome/156",
                         question=Question(5, 990.0)),
     page=PageView(present=True, document="D", url=HOME, committed_at=120.0, report=REPORT, question=Question(6, 991.0),
-                  began=f.DeployRead(ONE)),
+                  began=f.DeployRead(ONE), loaded_at=120.5),
     link=Link(SOCKET, open_since=121.0),
     server=ServerView(asked=frozenset(a.Probe), round_at=980.0),
     deploy=DeployView(disk=f.DeployRead(ONE), read_at=101.0, known=(ONE,)),
@@ -174,6 +174,19 @@ def test_a_change_counts_from_when_it_was_made_but_not_from_before_the_settle_ti
     assert after(f.DeployTouched(), again).deploy == replace(again.deploy, touched_at=NOW, first_touched_at=990.0)
 
 
+@pytest.mark.parametrize(("loaded_at", "age", "amid"), [(None, 0.0, True), (NOW - 0.3, 0.0, False), (NOW - 0.3, 0.4, True)])
+def test_a_page_that_was_loaded_amid_a_change_is_of_no_known_version(loaded_at: float | None, age: float, amid: bool) -> None:
+    view = replace(VIEW, page=replace(VIEW.page, loaded_at=loaded_at))
+    assert after(f.DeployTouched(age), view).page == replace(view.page, amid=amid)
+
+
+@pytest.mark.parametrize("half", [f.DeployRead(TWO, ("app.js",)), f.DeployRead(None, ("Cannot read it",)), f.DeployRead(None)])
+def test_what_becomes_whole_again_may_be_tried_again(half: f.DeployRead) -> None:
+    view = replace(VIEW, tried=Tried(stale=ONE))
+    assert after(f.DeployRead(TWO), view).tried == Tried(stale=ONE)
+    assert after(half, view).tried == Tried()
+
+
 def test_a_reading_is_what_is_on_disk_and_the_last_eight_builds_are_known() -> None:
     read = f.DeployRead(TWO)
     assert after(read) == replace(VIEW, deploy=DeployView(disk=read, read_at=NOW, known=(ONE, TWO)))
@@ -187,6 +200,8 @@ def test_a_reading_is_what_is_on_disk_and_the_last_eight_builds_are_known() -> N
 def test_a_load_that_began_before_anybody_had_looked_took_what_was_there() -> None:
     view = replace(VIEW, page=replace(VIEW.page, began=None))
     assert after(f.DeployRead(TWO), view).page.began == f.DeployRead(TWO)
+    unknown = replace(view, page=replace(view.page, amid=True))
+    assert not after(f.DeployRead(TWO), unknown).page.amid
     assert after(f.DeployRead(TWO)).page.began == f.DeployRead(ONE)
 
 
@@ -222,7 +237,7 @@ def doing(action: a.Action, view: View = VIEW) -> View:
 
 def test_a_load_that_was_stopped_is_over() -> None:
     view = doing(a.StopLoading(1), replace(VIEW, page=replace(VIEW.page, navigating_since=960.0)))
-    expected = replace(VIEW.page, question=Question(6, NOW), ask_now=True)
+    expected = replace(VIEW.page, question=Question(6, NOW), loaded_at=NOW, ask_now=True)
     assert after(f.Done(a.StopLoading(1)), view) == replace(view, busy=None, page=expected)
 
 

@@ -19,6 +19,7 @@ DISK = f.DeployRead(f.Version(1, "sha256:1"))
 PAGE = PageView(
     present=True, gone_at=1.0, document="D1", url=HOME, committed_at=900.0, asked_before=3, question=Question(9, 990.0),
     report=f.PageAnswered(1, 8, HOME, True, 200, True), reported_at=980.0, moved_at=800.0, digest="sha256:1", asked_digest=True, began=DISK,
+    loaded_at=902.0,
 )  # fmt: skip
 BROWSER = BrowserView(generation=1, life=Life.UP, pid=7, deaths=2, set_aside=True)
 VIEW = View(browser=BROWSER, page=PAGE, link=Link(SOCKET, open_since=905.0), questions=9, expected=((HOME, SOCKET),))
@@ -47,18 +48,21 @@ def test_a_navigation_begins_with_what_is_on_disk() -> None:
     newer = f.DeployRead(f.Version(2, "sha256:2"))
     view = replace(VIEW, deploy=replace(VIEW.deploy, disk=newer))
     troubled = replace(PAGE, crashed_at=990.0, prompt="a sign-in")
-    expected = replace(PAGE, navigating_since=NOW, began=newer)
+    expected = replace(PAGE, navigating_since=NOW, began=newer, loaded_at=None)
     assert after(f.NavigationStarted(1, HOME), troubled, view).page == expected
     pending = replace(PAGE, navigating_since=995.0)
     assert after(f.NavigationStarted(1, HOME), pending, view).page == replace(expected, navigating_since=995.0), "since the first one"
+    for deploy in (replace(view.deploy, touched_at=990.0), replace(view.deploy, reading=True)):
+        assert after(f.NavigationStarted(1, HOME), troubled, replace(view, deploy=deploy)).page == replace(expected, amid=True)
 
 
 def test_a_load_that_ended_is_asked_and_its_time_is_not_held_against_the_page() -> None:
     loading = replace(PAGE, navigating_since=995.0)
     view = after(f.NavigationEnded(1), loading)
-    assert view.page == replace(PAGE, question=Question(9, NOW), ask_now=True)
-    assert after(f.NavigationEnded(1)).page == replace(PAGE, ask_now=True), "no load was pending: the question keeps its age"
-    assert after(f.NavigationEnded(1), replace(loading, question=None)).page == replace(PAGE, question=None, ask_now=True)
+    over = replace(PAGE, loaded_at=NOW, ask_now=True)
+    assert view.page == replace(over, question=Question(9, NOW))
+    assert after(f.NavigationEnded(1)).page == over, "no load was pending: the question keeps its age"
+    assert after(f.NavigationEnded(1), replace(loading, question=None)).page == replace(over, question=None)
 
 
 def test_the_first_load_of_anything_of_ours_proves_the_browser() -> None:
@@ -71,12 +75,12 @@ def test_the_first_load_of_anything_of_ours_proves_the_browser() -> None:
 
 def test_a_document_takes_the_place_of_the_one_before() -> None:
     page = replace(PAGE, prompt="a sign-in", navigating_since=995.0, crashed_at=940.0, blank_since=950.0, text_since=960.0)
-    page = replace(page, lifeless_since=970.0)
+    page = replace(page, lifeless_since=970.0, amid=True)
     before = replace(VIEW, link=Link(SOCKET, 905.0, 930.0, asleep=True, silent=True))
     view = after(f.DocumentCommitted(1, "D2", HOME + "?again"), page, before)
     assert view.page == PageView(
         present=True, document="D2", url=HOME + "?again", committed_at=NOW, ask_now=True, asked_before=9, prompt="a sign-in",
-        moved_at=800.0, began=DISK, text_since=960.0, lifeless_since=970.0,
+        moved_at=800.0, began=DISK, amid=True, text_since=960.0, lifeless_since=970.0,
     )  # fmt: skip
     assert view.link == Link(SOCKET, dead_since=930.0)
 

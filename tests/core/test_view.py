@@ -90,6 +90,7 @@ def test_the_version_on_the_screen() -> None:
     assert shown(replace(view, page=replace(page, digest="sha256:2"))) == two
     assert shown(replace(view, page=replace(page, began=None))) is None
     assert shown(replace(view, page=replace(page, began=f.DeployRead(two, ("app.js",))))) is None
+    assert shown(replace(view, page=replace(page, amid=True), deploy=replace(view.deploy, known=(one, two)))) is None
     again = replace(one, mtime=9)
     assert shown(replace(view, page=page, deploy=replace(view.deploy, known=(one, again)))) == again
 

@@ -1,6 +1,6 @@
 """What kioskd says of itself, from a kernel that has lived a little."""
 
-from kioskd.core.actions import Navigate, Place, Probe, StartBrowser, StartDisplay, Steps
+from kioskd.core.actions import Navigate, Place, Probe, ReadDeploy, StartBrowser, StartDisplay, Steps
 from kioskd.core.facts import (
     Answer,
     BrowserAnswered,
@@ -43,6 +43,7 @@ def lived(until: float = 20.0) -> Kernel:
     kernel = Kernel()
     tell(kernel, ConfigRead(Policy(url=HOME, deploy=Deploy(index="/srv/index.html"))), 0.0)
     tell(kernel, DeployRead(Version(5, "sha256:aa")), 0.0)
+    tell(kernel, Done(ReadDeploy()), 0.0)
     tell(kernel, ServerAnswered(Probe.HOME, HOME, Answer(200, html=True, at_home=True)), 0.1)
     tell(kernel, DisplayStarted(1), 0.5)
     tell(kernel, BrowserStarted(1, 77, "Chrome/156"), 1.0)
