@@ -64,7 +64,10 @@ def _index(path: str) -> tuple[DeployRead, tuple[str, ...]]:
         places = [os.path.join(folder, path) for path in local_paths(asset)]
         if places and not any(map(os.path.isfile, places)):
             absent[asset] = places[0]
-    missing = (() if content.strip() else (f"{index} is empty",)) + (() if steady else (f"{index} is being written",)) + tuple(absent)
+    # Zeros are what a power cut leaves, and what two leave who write at once: a hole where nobody wrote.
+    bad: tuple[str, ...] = ("is empty",) if not content.strip() else ("begins with zeros",) if content.startswith(b"\0") else ()
+    bad += () if steady else ("is being written",)
+    missing = tuple(f"{index} {why}" for why in bad) + tuple(absent)
     return DeployRead(version, missing), tuple(absent.values())
 
 

@@ -67,6 +67,13 @@ def test_an_empty_index_is_incomplete(site):
     assert fact.version is not None and "is empty" in fact.missing[0]
 
 
+@pytest.mark.parametrize("zeros", [b"\0" * 700, b"\0" * 350 + INDEX.encode()])
+def test_an_index_of_zeros_is_incomplete(site, zeros):
+    (site / "dist" / "index.html").write_bytes(zeros)
+    fact = read_deploy(deploy_of(site)).fact
+    assert fact.version is not None and "begins with zeros" in fact.missing[0]
+
+
 @pytest.mark.parametrize("make", ["nothing", "folder", "pipe", "huge"])
 def test_what_is_no_index_is_no_version_with_a_reason(site, make):
     index = site / "dist" / "index.html"
