@@ -27,8 +27,10 @@ log = logging.getLogger(__name__)
 
 BACKSTOP_S = 2.0  # a deploy is to be seen within its settle time plus 3 s, inotify or not
 BURST_S = 0.1  # a build writes hundreds of files at once: one look for so long
+STOP_S = 5.0  # for a reader to end in; after an unmount one may never
 REARM_S = 600.0  # after inotify was refused; trying costs descriptors that others may need
 CHANGES = frozenset({"created", "modified", "moved", "deleted", "closed"})  # opening and reading, our own too, are none
+COMES_OR_GOES = frozenset({"created", "moved", "deleted"})  # a folder on the way is "modified" by each of its neighbours
 
 Stamp = tuple[str, int, int, int, int]  # path, inode, mtime ns, ctime ns, size
 
@@ -41,6 +43,7 @@ class _Sight:
     config: set[Stamp] = field(default_factory=set)
     folders: dict[str, tuple[int, int]] = field(default_factory=dict)  # those to watch, and which ones they are
     names: set[str] = field(default_factory=set)  # whose events matter, in whichever folder
+    way: set[str] = field(default_factory=set)  # the index, and what leads to it
     dist: str = ""  # the index's folder, where every event matters
 
 
@@ -68,7 +71,7 @@ class Watch:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._seen: _Sight | None = None
         self._burst: set[str] = set()  # paths in the dist that inotify named since the last look
-        self._told = False
+        self._told = self._alarmed = False
         self._observer: Any = None
         self._handler: _Handler | None = None
         self._rearm_at = 0.0
@@ -110,12 +113,20 @@ class Watch:
             raise
         reading = await asyncio.to_thread(read_deploy, deploy, self._also, told)
         if deploy is self._deploy:
+            await self._compare(deploy)
             self._missing, self._also = reading.absent, reading.also
             self.deploy_problem = f"{', '.join(reading.awaited)}: not there yet" if reading.awaited else None
         self._emit(reading.fact)
 
+    async def _compare(self, deploy: Deploy) -> None:
+        """Tell of changes since the last look before what was read is told: inotify may be late, or absent, and what was read unsettled."""
+        now = (await asyncio.to_thread(_sight, deploy, None, self._missing)).deploy
+        if deploy is self._deploy and self._seen is not None and (changed := self._seen.deploy ^ now):
+            self._seen.deploy = now  # told once; the next look compares with this
+            self._emit(DeployTouched(_age(changed & now, (), deploy.settle)))
+
     async def _look(self) -> None:
-        self._told, burst = False, self._burst
+        self._told, self._alarmed, burst = False, False, self._burst
         self._burst = set()
         deploy, before = self._deploy, self._seen
         sight = await asyncio.to_thread(self._see, deploy)
@@ -148,6 +159,9 @@ class Watch:
             spare = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)  # with none left, what is to be closed could not be found
             from watchdog.observers import inotify
 
+            if (buffer := getattr(inotify, "InotifyBuffer", None)) is not None:
+                # What is moved out of sight holds all later news up for half a second, lest its other end turn up: we need no pairs.
+                buffer.delay = 0.0
             observer = cast(Any, inotify).InotifyObserver()  # typed in some versions only
             observer.start()
             handler = _Handler(self, sight)
@@ -157,21 +171,33 @@ class Watch:
             if self._loop is None:  # ``run`` was cancelled meanwhile
                 _discard(observer)
         except (ImportError, OSError, RuntimeError) as error:
+            watchdogs = {reader._inotify._inotify_fd for reader in _readers(observer)}
             _discard(observer, wait=True)
             with contextlib.suppress(OSError):
                 os.close(spare)
                 spare = -1
-                for descriptor in _inotify_descriptors() - held if held is not None else ():
+                for descriptor in _inotify_descriptors() - held - watchdogs if held is not None else ():
                     os.close(descriptor)  # watchdog forgets the one whose first watch was refused
-            self._rearm_at = time.monotonic() + REARM_S
-            problem = f"Cannot watch folders with inotify: {error}; looking every {BACKSTOP_S:g} s instead"
-            if self.problem is None:
-                log.warning("%s", problem)
-            self.problem = problem
+            if isinstance(error, FileNotFoundError | NotADirectoryError):
+                self.told(None)  # gone between the look and the watch: nobody has refused, and the next look may find what came instead
+            else:
+                self._rearm_at = time.monotonic() + REARM_S
+                problem = f"Cannot watch folders with inotify: {error}; looking every {BACKSTOP_S:g} s instead"
+                if self.problem is None:
+                    log.warning("%s", problem)
+                self.problem = problem
         finally:
             if spare >= 0:
                 os.close(spare)
         _discard(old)
+
+    def alarmed(self) -> None:
+        """Tell at once that the build is being changed, once until the next look, for a reload may be about to be ordered."""
+        loop = self._loop
+        if loop is not None and not self._alarmed:
+            self._alarmed = True
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._emit, DeployTouched())
 
     def told(self, path: str | None) -> None:
         """Take news from watchdog's thread; at most one call into the loop until the next look. ``path``: of something in the dist."""
@@ -204,7 +230,11 @@ class _Handler:
             self._lost = True
         for path in filter(None, (event.src_path, getattr(event, "dest_path", ""))):
             if self._sight.dist and os.path.dirname(path) == self._sight.dist:
+                self._watch.alarmed()
                 self._watch.told(path)
+            elif path in self._sight.way and event.event_type in COMES_OR_GOES:
+                self._watch.alarmed()
+                self._watch.told(None)
             elif path in self._sight.names or any(fnmatch.fnmatch(path, name) for name in self._sight.names if glob.has_magic(name)):
                 self._watch.told(None)
 
@@ -213,6 +243,7 @@ def _sight(deploy: Deploy, config: str | None, missing: Iterable[str]) -> _Sight
     sight = _Sight()
     if deploy.index is not None:
         sight.dist = _walk(sight, os.path.abspath(deploy.index), sight.deploy)
+        sight.way = set(sight.names)
         if sight.dist:
             _stamp(sight.dist, sight.deploy)
             _folder(sight, os.path.dirname(sight.dist))  # where it is renamed, removed and made again
@@ -281,10 +312,35 @@ def _age(stamps: set[Stamp], paths: Iterable[str], settle: float) -> float:
 def _discard(observer: Any, wait: bool = False) -> None:
     """Stop an observer. In a thread of its own: after an unmount watchdog 2.2 waits there for a reader that never wakes."""
     if observer is not None:
-        stopper = threading.Thread(target=observer.stop, name="watch-stop", daemon=True)
+        stopper = threading.Thread(target=_stop, args=(observer,), name="watch-stop", daemon=True)
         stopper.start()
         if wait:
             stopper.join(1.0)
+
+
+def _stop(observer: Any) -> None:
+    """Stop an observer whose readers have ended.
+
+    watchdog 2.2 (Debian 12) closes their descriptors under them, and a reader that is late then takes the bytes of whoever got the
+    number next: an HTTP answer was lost so. Later versions see to it themselves and have no such insides: this goes with Debian 12.
+    """
+    for reader in _readers(observer):
+        from watchdog.observers import inotify_c
+
+        inotify, wake = reader._inotify, cast(Any, inotify_c).inotify_rm_watch
+        reader._stopped_event.set()
+        with inotify._lock:
+            watch = inotify._wd_for_path.get(inotify._path)
+        if watch is not None:
+            wake(inotify._inotify_fd, watch)
+        reader.join(STOP_S)
+    observer.stop()
+
+
+def _readers(observer: Any) -> list[Any]:
+    """Return the threads in which watchdog 2.2 reads; of other versions none."""
+    readers = [getattr(emitter, "_inotify", None) for emitter in getattr(observer, "emitters", ())]
+    return [reader for reader in readers if hasattr(getattr(reader, "_inotify", None), "_wd_for_path")]
 
 
 def _inotify_descriptors() -> set[int]:
