@@ -132,6 +132,7 @@ class Control:
             "nonces": [echo.nonce for echo in list(oracle.echoes)[-10:]],
             "loads": list(oracle.loads),
             "requests": [dataclasses.asdict(request) for request in oracle.requests],
+            "sent": [dataclasses.asdict(sent) for sent in oracle.sent],
             "sockets": [dataclasses.asdict(news) for news in oracle.sockets],
         }
 

@@ -42,6 +42,17 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """The document, or an asset, as a browser got it."""
+
+    at: float  # monotonic
+    path: str
+    status: int
+    version: str | None = None  # of a document: which it says it is
+    lacks: tuple[str, ...] = ()  # of a document: its ends, and what it names and was not there at that moment
+
+
+@dataclass(frozen=True, slots=True)
 class SocketNews:
     """A live connection was opened or has gone. ``document`` is known only once it has said so."""
 
@@ -59,6 +70,7 @@ class Oracle:
         self.echoes: deque[Echo] = deque(maxlen=KEEP)
         self.requests: deque[Request] = deque(maxlen=KEEP)
         self.loads: deque[float] = deque(maxlen=KEEP)
+        self.sent: deque[Sent] = deque(maxlen=KEEP)
         self.sockets: deque[SocketNews] = deque(maxlen=KEEP)
         self._sent: OrderedDict[int, float] = OrderedDict()
         self._news = asyncio.Event()

@@ -12,9 +12,9 @@ from aiohttp import WSMsgType, web
 from aiohttp.typedefs import Handler
 
 from kioskd.demo import fronts
-from kioskd.demo.dist import version_in
+from kioskd.demo.dist import lacks, version_in, version_of
 from kioskd.demo.links import Link, SocketLink, Speaker, StreamLink
-from kioskd.demo.oracle import Oracle, Request
+from kioskd.demo.oracle import Oracle, Request, Sent
 from kioskd.demo.switches import Front, Socket, Switches
 
 _STALE_AT_ONCE = {"Cache-Control": "no-cache"}
@@ -66,12 +66,19 @@ class Site:
         agent = request.headers.get("User-Agent", "")
         is_index = request.path in ("/", "/index.html")
         load = is_index and (request.headers.get("Sec-Fetch-Dest") == "document" or "Upgrade-Insecure-Requests" in request.headers)
-        self.oracle.asked(Request(time.monotonic(), request.method, request.path, "Mozilla/" in agent, load))
+        browser = "Mozilla/" in agent
+        self.oracle.asked(Request(time.monotonic(), request.method, request.path, browser, load))
         front = self.switches.http
         if front is Front.NORMAL and is_index:
             front = self.switches.index
         answer = await fronts.answer(front, request, self.other_url + "login.html")
-        return await handler(request) if answer is None else answer
+        answer = await handler(request) if answer is None else answer
+        if load:
+            text = answer.text or "" if isinstance(answer, web.Response) else ""
+            self.oracle.sent.append(Sent(time.monotonic(), request.path, answer.status, version_of(text), lacks(self.dist, text)))
+        elif browser and request.path.startswith("/assets/"):
+            self.oracle.sent.append(Sent(time.monotonic(), request.path, answer.status))
+        return answer
 
     async def _index(self, request: web.Request) -> web.StreamResponse:
         try:
