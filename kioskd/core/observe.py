@@ -247,10 +247,13 @@ def _probed(view: View, probe: Probe) -> View:
 def _touched(view: View, fact: f.DeployTouched, now: float, policy: Policy) -> View:
     deploy = view.deploy
     at = now - min(max(fact.age, 0.0), policy.deploy.settle)
-    first = at if deploy.touched_at is None else deploy.first_touched_at
     loaded_at = view.page.loaded_at
     page = view.page if loaded_at is not None and at > loaded_at else replace(view.page, amid=True)
-    return replace(view, deploy=replace(deploy, touched_at=at, first_touched_at=first), page=page)
+    if deploy.touched_at is None:
+        deploy = replace(deploy, touched_at=at, first_touched_at=at)
+    else:  # of two changes the last counts, whichever is told first
+        deploy = replace(deploy, touched_at=max(at, deploy.touched_at))
+    return replace(view, deploy=deploy, page=page)
 
 
 def _read(view: View, fact: f.DeployRead, now: float) -> View:

@@ -172,6 +172,8 @@ def test_a_change_counts_from_when_it_was_made_but_not_from_before_the_settle_ti
         assert after(f.DeployTouched(age)) == replace(VIEW, deploy=replace(VIEW.deploy, touched_at=at, first_touched_at=at))
     again = replace(VIEW, deploy=replace(VIEW.deploy, touched_at=995.0, first_touched_at=990.0))
     assert after(f.DeployTouched(), again).deploy == replace(again.deploy, touched_at=NOW, first_touched_at=990.0)
+    newer = replace(VIEW, deploy=replace(VIEW.deploy, touched_at=NOW - 0.1, first_touched_at=990.0))
+    assert after(f.DeployTouched(0.5), newer).deploy == newer.deploy, "news of an older change"
 
 
 @pytest.mark.parametrize(("loaded_at", "age", "amid"), [(None, 0.0, True), (NOW - 0.3, 0.0, False), (NOW - 0.3, 0.4, True)])
