@@ -29,7 +29,8 @@ MANNERS = {"quick": 12, "slow": 4, "index first": 2, "emptied": 1, "away": 1}
 class Change:
     """One change of the disk, and what the dist held after it."""
 
-    at: float  # monotonic
+    began: float  # monotonic: on a busy machine a change takes its time, too
+    at: float
     what: str
     version: str | None  # None: there is no index, or none that says of which it is
     mtime: int
@@ -65,7 +66,7 @@ class Builder:
     def __init__(self, dist: Path, seed: int, settle: float) -> None:
         self.dist, self.seed, self.settle = dist, seed, settle
         self.story: list[Change] = []
-        self._note("at first")
+        self._note("at first", time.monotonic())
 
     async def deploy(self, times: int) -> None:
         """Deploy so often. All pauses are the fault's own pace. The last deploy begins when the others have ended, and is whole."""
@@ -97,36 +98,42 @@ class Builder:
                 await self._away(name, dice.uniform(0, HALF_S))
 
     def _follow(self, name: str, changes: Iterator[str]) -> None:
+        began = time.monotonic()
         for what in changes:
-            self._note(f"{name}: {what}")
+            self._note(f"{name}: {what}", began)
+            began = time.monotonic()
 
     async def _slowly(self, name: str, version: str, how: How, dice: random.Random) -> None:
+        began = time.monotonic()
         for what in steps(self.dist, version, how, dice):
-            self._note(f"{name} {how.value}: {what}")
+            self._note(f"{name} {how.value}: {what}", began)
             torn = what == "index.html torn"
             await asyncio.sleep(dice.uniform(0, self.settle / 3 if torn else STEP_S))
+            began = time.monotonic()
 
     async def _away(self, name: str, seconds: float) -> None:
         aside = self.dist.with_name(f"aside {name}")
         if not self.dist.is_dir():
             return
+        began = time.monotonic()
         self.dist.rename(aside)
-        self._note(f"{name}: dist moved away")
+        self._note(f"{name}: dist moved away", began)
         await asyncio.sleep(seconds)
         if not self.dist.exists():  # else another build has come meanwhile
+            began = time.monotonic()
             aside.rename(self.dist)
-            self._note(f"{name}: dist came back")
+            self._note(f"{name}: dist came back", began)
 
-    def _note(self, what: str) -> None:
+    def _note(self, what: str, began: float) -> None:
         index = self.dist / "index.html"
         try:
             text, mtime = index.read_text(), index.stat().st_mtime_ns
         except OSError:
             text, mtime = "", 0
-        self.story.append(Change(time.monotonic(), what, version_of(text), mtime, lacks(self.dist, text)))
+        self.story.append(Change(began, time.monotonic(), what, version_of(text), mtime, lacks(self.dist, text)))
 
     def stands(self) -> list[Stand]:
         """What the dist held, from when until when; the last one still stands."""
         news = self.story[:1] + [change for before, change in pairwise(self.story) if before.held != change.held]
-        ends = [*(change.at for change in news[1:]), math.inf]
-        return [Stand(change.at, end, change.version, change.lacks) for change, end in zip(news, ends, strict=True)]
+        ends = [*(change.began for change in news[1:]), math.inf]
+        return [Stand(change.began, end, change.version, change.lacks) for change, end in zip(news, ends, strict=True)]

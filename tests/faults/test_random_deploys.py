@@ -31,8 +31,8 @@ WITHIN_S = SETTLE + 3
 #: A file's time is that of the kernel's last tick, and the story is written after the change: by so much the two may differ.
 TICK_S = 0.02
 
-#: So long it may be from kioskd's order to the browser's request (30 ms; 150 on a busy machine): what began before, it must have heard.
-LEAD_S = 0.15
+#: From news of a change, over kioskd's order, to the browser's request: 30 ms, and this on a machine that does ten things at a time.
+LEAD_S = 0.25
 
 #: Of the loads so many may be overtaken: one in ten.
 OVERTAKEN = 0.1
