@@ -28,6 +28,7 @@ class Reading:
     absent: tuple[str, ...] = ()  # where missing assets are expected
     also: dict[str, State] = field(default_factory=dict)  # the further files, as they last were
     awaited: tuple[str, ...] = ()  # those that have never been there
+    newest: float = 0.0  # when the last of the assets came or was changed, by the wall clock
 
 
 def read_deploy(deploy: Deploy, before: Mapping[str, State] | None = None, told: DeployRead | None = None) -> Reading:
@@ -39,11 +40,15 @@ def read_deploy(deploy: Deploy, before: Mapping[str, State] | None = None, told:
     names = expand(deploy.also)
     also = _also(names, before or {})
     awaited = tuple(path for path in names if path not in also)
-    fact, absent = (told, ()) if told is not None else _index(deploy.index) if deploy.index is not None else (_of_files(also), ())
+    if told is not None:
+        found = Reading(told)
+    else:
+        found = _index(deploy.index) if deploy.index is not None else Reading(_of_files(also))
+    fact = found.fact
     if fact.version is not None and deploy.also:
         total = _digest(repr((fact.version.also, sorted(also.items()))).encode())
         fact = replace(fact, version=replace(fact.version, also=total))
-    return Reading(fact, absent, also, awaited)
+    return replace(found, fact=fact, also=also, awaited=awaited)
 
 
 def _of_files(also: Mapping[str, State]) -> DeployRead:
@@ -51,24 +56,37 @@ def _of_files(also: Mapping[str, State]) -> DeployRead:
     return DeployRead(None, ("none of the files of deploy.also is there",)) if newest is None else DeployRead(Version(newest, ""))
 
 
-def _index(path: str) -> tuple[DeployRead, tuple[str, ...]]:
+def _index(path: str) -> Reading:
     index = os.path.abspath(path)
     try:
         content, mtime, steady = _steady(index)
     except (OSError, ValueError) as error:
-        return DeployRead(None, (f"Cannot read {index}: {getattr(error, 'strerror', None) or error}",)), ()
+        return Reading(DeployRead(None, (f"Cannot read {index}: {getattr(error, 'strerror', None) or error}",)))
     version = Version(mtime, _digest(content))
     folder = os.path.dirname(index)
     absent: dict[str, str] = {}
+    newest = 0.0
     for asset in assets(content.decode("utf-8", "replace")):
         places = [os.path.join(folder, path) for path in local_paths(asset)]
-        if places and not any(map(os.path.isfile, places)):
+        changed = next(filter(None, map(_changed, places)), None)
+        if changed is not None:
+            newest = max(newest, changed)
+        elif places:
             absent[asset] = places[0]
     # Zeros are what a power cut leaves, and what two leave who write at once: a hole where nobody wrote.
     bad: tuple[str, ...] = ("is empty",) if not content.strip() else ("begins with zeros",) if content.startswith(b"\0") else ()
     bad += () if steady else ("is being written",)
     missing = tuple(f"{index} {why}" for why in bad) + tuple(absent)
-    return DeployRead(version, missing), tuple(absent.values())
+    return Reading(DeployRead(version, missing), tuple(absent.values()), newest=newest)
+
+
+def _changed(path: str) -> float | None:
+    """Return when a file came or was changed; None where there is none."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_ctime if stat.S_ISREG(status.st_mode) else None
 
 
 def _steady(path: str) -> tuple[bytes, int, bool]:

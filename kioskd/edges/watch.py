@@ -114,6 +114,8 @@ class Watch:
         reading = await asyncio.to_thread(read_deploy, deploy, self._also, told)
         if deploy is self._deploy:
             await self._compare(deploy)
+            if 0 <= (age := time.time() - reading.newest) < deploy.settle:
+                self._emit(DeployTouched(age))  # assets are not watched, but for those that are missed: the last may have come just now
             self._missing, self._also = reading.absent, reading.also
             self.deploy_problem = f"{', '.join(reading.awaited)}: not there yet" if reading.awaited else None
         self._emit(reading.fact)

@@ -295,13 +295,25 @@ async def test_what_is_moved_out_of_sight_does_not_hold_up_the_news(site, monkey
 @asynctest
 async def test_a_change_that_nobody_has_told_of_is_told_before_what_is_read(site, monkeypatch):
     monkeypatch.setattr(watch._Handler, "dispatch", lambda self, event: None)
-    async with watching(deploy_of(site)) as (desk, edge):
+    async with watching(deploy_of(site, settle=Seconds(0.001))) as (desk, edge):
         await edge.read(ReadDeploy())
         in_place(site)
         await edge.read(ReadDeploy())
         await edge.read(ReadDeploy())
         assert [type(fact) for fact in desk.facts] == [DeployRead, DeployTouched, DeployRead, DeployRead]
         assert 0 <= desk.facts[1].age <= 0.2
+
+
+@pytest.mark.parametrize(("age", "told"), [(0.0, True), (-3600.0, False)])  # the wall clock may have been set back since
+@asynctest
+async def test_an_asset_that_came_just_now_is_told_before_what_is_read(site, monkeypatch, age, told):
+    deploy = deploy_of(site, settle=Seconds(30))
+    async with watching(deploy) as (desk, edge):
+        (site / "dist" / "assets" / "one.js").write_text("new")
+        now = time.time()
+        monkeypatch.setattr(watch.time, "time", lambda: now + 0.5 + age)
+        await edge.read(ReadDeploy())
+        assert [type(fact) for fact in desk.facts] == [DeployTouched, DeployRead][not told :]
 
 
 @asynctest
