@@ -91,7 +91,7 @@ async def test_it_is_back_from_the_back_forward_cache_with_a_connection(tmp_path
         assert it.sockets[0].closed, "a page with an open socket is not kept"
         seen = it.all(DocumentCommitted)
         moment = time.monotonic()
-        await devtools(it, "Runtime.evaluate", expression="history.back()")
+        await devtools(it, "Runtime.evaluate", expression="setTimeout(() => history.back(), 1)")
         await it.until(lambda: len(it.all(DocumentCommitted)) > len(seen))
         assert await reconnects(it, 1, moment) < 3
         kept = await devtools(it, "Runtime.evaluate", expression="[marked, connection.status]", returnByValue=True)
