@@ -169,14 +169,19 @@ def _behind(view: View, policy: Policy) -> bool:
     return site(view, policy) is Site.HOME and view.page.began is not None and deploy.disk.version != shown(view)
 
 
+def _tried(view: View) -> bool:
+    """Tell whether the page has been reloaded for the build on disk."""
+    return view.deploy.disk is not None and view.deploy.disk.version == view.tried.stale
+
+
 def _kept(view: View, policy: Policy) -> bool:
-    """Tell whether it does not although it has been reloaded for that: something keeps the old one."""
-    return _behind(view, policy) and view.deploy.disk is not None and view.deploy.disk.version == view.tried.stale
+    """Tell whether it still shows another, known one although it has been reloaded for that: something keeps the old build."""
+    return _behind(view, policy) and _tried(view) and shown(view) is not None
 
 
 def outdated(view: View, policy: Policy) -> bool:
     """Tell whether the page is to be reloaded for the build on disk: once, and once more where that left the old one."""
-    return _behind(view, policy) and not (view.tried.again and _kept(view, policy))
+    return _behind(view, policy) and (not _tried(view) or (_kept(view, policy) and not view.tried.again))
 
 
 def _stale(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
