@@ -17,7 +17,8 @@ ROOMS = {
     "page": {"cdp_pipe", "navigation"},
     "http_api": {"access", "broadcast", "doors", "gate", "reloads"},
     "doors": {"access", "gate"},
-    "watch": {"deploy"},
+    "watch": {"deploy", "sight"},
+    "sight": {"deploy"},
 }
 
 #: Data, and nothing that has a clock, does I/O or knows the machine.

@@ -10,17 +10,16 @@ import fnmatch
 import glob
 import logging
 import os
-import stat
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from kioskd.core.actions import ReadDeploy
 from kioskd.core.facts import DeployRead, DeployTouched, Fact
 from kioskd.core.policy import Deploy
-from kioskd.edges.deploy import State, expand, read_deploy
+from kioskd.edges.deploy import State, read_deploy
+from kioskd.edges.sight import Sight, age, look
 from kioskd.errors import EdgeUnavailable
 
 log = logging.getLogger(__name__)
@@ -31,21 +30,6 @@ STOP_S = 5.0  # for a reader to end in; after an unmount one may never
 REARM_S = 600.0  # after inotify was refused; trying costs descriptors that others may need
 CHANGES = frozenset({"created", "modified", "moved", "deleted", "closed"})  # opening and reading, our own too, are none
 COMES_OR_GOES = frozenset({"created", "moved", "deleted"})  # a folder on the way is "modified" by each of its neighbours
-
-Stamp = tuple[str, int, int, int, int]  # path, inode, mtime ns, ctime ns, size
-
-
-@dataclass(slots=True)
-class _Sight:
-    """What one look saw."""
-
-    deploy: set[Stamp] = field(default_factory=set)
-    config: set[Stamp] = field(default_factory=set)
-    folders: dict[str, tuple[int, int]] = field(default_factory=dict)  # those to watch, and which ones they are
-    names: set[str] = field(default_factory=set)  # whose events matter, in whichever folder
-    way: set[str] = field(default_factory=set)  # the index, and what leads to it
-    dist: str = ""  # the index's folder, where every event matters
-
 
 class Watch:
     """Watches the deploy and the configuration. ``problem`` says why only the backstop works, for the status."""
@@ -69,7 +53,7 @@ class Watch:
         self._also: dict[str, State] = {}  # the further files as they last were
         self._stirred = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._seen: _Sight | None = None
+        self._seen: Sight | None = None
         self._burst: set[str] = set()  # paths in the dist that inotify named since the last look
         self._told = self._alarmed = False
         self._observer: Any = None
@@ -114,18 +98,18 @@ class Watch:
         reading = await asyncio.to_thread(read_deploy, deploy, self._also, told)
         if deploy is self._deploy:
             await self._compare(deploy)
-            if 0 <= (age := time.time() - reading.newest) < deploy.settle:
-                self._emit(DeployTouched(age))  # assets are not watched, but for those that are missed: the last may have come just now
+            if 0 <= (since := time.time() - reading.newest) < deploy.settle:
+                self._emit(DeployTouched(since))  # assets are not watched, but for those that are missed: the last may have come just now
             self._missing, self._also = reading.absent, reading.also
             self.deploy_problem = f"{', '.join(reading.awaited)}: not there yet" if reading.awaited else None
         self._emit(reading.fact)
 
     async def _compare(self, deploy: Deploy) -> None:
         """Tell of changes since the last look before what was read is told: inotify may be late, or absent, and what was read unsettled."""
-        now = (await asyncio.to_thread(_sight, deploy, None, self._missing)).deploy
+        now = (await asyncio.to_thread(look, deploy, None, self._missing)).deploy
         if deploy is self._deploy and self._seen is not None and (changed := self._seen.deploy ^ now):
             self._seen.deploy = now  # told once; the next look compares with this
-            self._emit(DeployTouched(_age(changed & now, (), deploy.settle)))
+            self._emit(DeployTouched(age(changed & now, (), deploy.settle)))
 
     async def _look(self) -> None:
         self._told, self._alarmed, burst = False, False, self._burst
@@ -137,20 +121,20 @@ class Watch:
         self._seen = sight
         changed = sight.deploy ^ before.deploy if before else sight.deploy
         if (deploy.index or deploy.also) and (before is None or changed or burst):
-            self._emit(DeployTouched(_age(changed & sight.deploy, burst, deploy.settle)))
+            self._emit(DeployTouched(age(changed & sight.deploy, burst, deploy.settle)))
         if before is not None and before.config != sight.config:
             self._config_touched()
 
-    def _see(self, deploy: Deploy) -> _Sight:
+    def _see(self, deploy: Deploy) -> Sight:
         """Look, and watch what was found (in a thread: a disk may be slow, and arming blocks)."""
-        sight = _sight(deploy, self._config, self._missing)
+        sight = look(deploy, self._config, self._missing)
         if not (self._handler and self._handler.watches(sight.folders)) and time.monotonic() >= self._rearm_at:
             self._arm(sight)
             # What happened between the look and the arming is seen by this second look.
-            sight = _sight(deploy, self._config, self._missing)
+            sight = look(deploy, self._config, self._missing)
         return sight
 
-    def _arm(self, sight: _Sight) -> None:
+    def _arm(self, sight: Sight) -> None:
         """Watch these folders instead of the ones before. A fresh observer each time: taking a watch off one can block for ever."""
         old, self._observer, self._handler = self._observer, None, None
         held: set[int] | None = None
@@ -215,7 +199,7 @@ class Watch:
 class _Handler:
     """What watchdog calls, in its own thread, for one armed set of folders."""
 
-    def __init__(self, watch: Watch, sight: _Sight) -> None:
+    def __init__(self, watch: Watch, sight: Sight) -> None:
         self._watch = watch
         self._sight = sight
         self._lost = False
@@ -239,76 +223,6 @@ class _Handler:
                 self._watch.told(None)
             elif path in self._sight.names or any(fnmatch.fnmatch(path, name) for name in self._sight.names if glob.has_magic(name)):
                 self._watch.told(None)
-
-
-def _sight(deploy: Deploy, config: str | None, missing: Iterable[str]) -> _Sight:
-    sight = _Sight()
-    if deploy.index is not None:
-        sight.dist = _walk(sight, os.path.abspath(deploy.index), sight.deploy)
-        sight.way = set(sight.names)
-        if sight.dist:
-            _stamp(sight.dist, sight.deploy)
-            _folder(sight, os.path.dirname(sight.dist))  # where it is renamed, removed and made again
-    for path in (*missing, *expand(deploy.also)):
-        _walk(sight, path, sight.deploy)
-    for pattern in map(os.path.abspath, deploy.also):
-        sight.names.add(pattern)
-        _folder(sight, os.path.dirname(pattern))
-    if config is not None:
-        _walk(sight, config, sight.config)
-    return sight
-
-
-def _walk(sight: _Sight, path: str, stamps: set[Stamp]) -> str:
-    """Note the file, the links on the way to it and the folders to watch; return its real folder, ``""`` where there is none."""
-    here, todo, links = "/", path.split("/")[::-1], 0
-    while todo:
-        name = todo.pop()
-        if name in ("", ".", ".."):
-            here = os.path.dirname(here) if name == ".." else here
-            continue
-        entry = os.path.join(here, name)
-        sight.names.add(entry)
-        found = _stamp(entry, None if todo else stamps)
-        if found is None:
-            break
-        if stat.S_ISLNK(found.st_mode) and links < 40:
-            links += 1
-            _stamp(entry, stamps)
-            _folder(sight, here)
-            with contextlib.suppress(OSError):  # replaced this moment: inotify, or the next look, will tell
-                target = os.readlink(entry)
-                here = "/" if target.startswith("/") else here
-                todo += target.split("/")[::-1]
-        elif todo:
-            here = entry
-    _folder(sight, here)
-    return "" if todo else here
-
-
-def _stamp(path: str, stamps: set[Stamp] | None) -> os.stat_result | None:
-    try:
-        found = os.lstat(path)
-    except (OSError, ValueError):
-        return None
-    if stamps is not None:
-        stamps.add((path, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size))
-    return found
-
-
-def _folder(sight: _Sight, path: str) -> None:
-    found = _stamp(path, None)
-    # watchdog takes EACCES for success and then waits for ever
-    if found is not None and stat.S_ISDIR(found.st_mode) and os.access(path, os.R_OK):
-        sight.folders[path] = (found.st_dev, found.st_ino)
-
-
-def _age(stamps: set[Stamp], paths: Iterable[str], settle: float) -> float:
-    """Return how long ago the newest of these was changed; the wall clock may jump, so it is no more than a hint within bounds."""
-    for path in paths:
-        _stamp(path, stamps)
-    newest = max((stamp[3] for stamp in stamps), default=None)
-    return 0.0 if newest is None else min(max(time.time() - newest / 1e9, 0.0), settle)
 
 
 def _discard(observer: Any, wait: bool = False) -> None:

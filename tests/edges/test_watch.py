@@ -260,7 +260,7 @@ async def test_no_descriptor_is_closed_under_its_reader(site, monkeypatch):
 @pytest.mark.parametrize("instead", [None, "a file"])
 @asynctest
 async def test_a_folder_that_goes_as_it_is_to_be_watched_is_no_refusal(site, monkeypatch, instead):
-    look, gone = watch._sight, site / "gone"
+    look, gone = watch.look, site / "gone"
     looks = []
     if instead:
         gone.write_text(instead)
@@ -272,7 +272,7 @@ async def test_a_folder_that_goes_as_it_is_to_be_watched_is_no_refusal(site, mon
             sight.folders[str(gone)] = (0, 0)
         return sight
 
-    monkeypatch.setattr(watch, "_sight", sees_what_is_gone_by_then)
+    monkeypatch.setattr(watch, "look", sees_what_is_gone_by_then)
     async with watching(deploy_of(site)) as (desk, edge):
         await quiet(desk)
         assert edge.problem is None

@@ -23,7 +23,8 @@ HERE = Path(__file__).parent
 
 
 def test_what_it_decides() -> None:
-    ran = subprocess.run(["node", "--test", HERE / "decide.test.mjs"], capture_output=True, text=True, timeout=60, check=False)
+    command = ["node", "--test", "--test-reporter=tap", str(HERE / "decide.test.mjs")]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ran.returncode == 0 and "# pass 21" in ran.stdout, ran.stdout + ran.stderr
 
 
