@@ -248,7 +248,8 @@ def _touched(view: View, fact: f.DeployTouched, now: float, policy: Policy) -> V
     deploy = view.deploy
     at = now - min(max(fact.age, 0.0), policy.deploy.settle)
     loaded_at = view.page.loaded_at
-    page = view.page if loaded_at is not None and at > loaded_at else replace(view.page, amid=True)
+    amid = at >= view.page.load_at and (loaded_at is None or at <= loaded_at)
+    page = replace(view.page, amid=True) if amid else view.page
     if deploy.touched_at is None:
         deploy = replace(deploy, touched_at=at, first_touched_at=at)
     else:  # of two changes the last counts, whichever is told first
@@ -261,8 +262,8 @@ def _read(view: View, fact: f.DeployRead, now: float) -> View:
     known = deploy.known
     if fact.version is not None:
         known = (*(version for version in known if version != fact.version), fact.version)[-KNOWN_VERSIONS:]
-    if page.began is None:  # the load began before anybody had looked: it took what was there
-        page = replace(page, began=fact, amid=False)
+    if page.began is None and deploy.touched_at is None:  # the load took what was there, and this is what was there
+        page = replace(page, began=fact)
     # What becomes whole again is a deploy again, also where it was reloaded for: that load may have met what was half.
     tried = replace(view.tried, stale=None) if fact.version is None or fact.missing else view.tried
     return replace(view, deploy=replace(deploy, disk=fact, read_at=now, known=known), page=page, tried=tried)

@@ -42,7 +42,9 @@ def page_changed(view: View, fact: Fact, now: float, policy: Policy) -> View:
 def loading(view: View, now: float) -> PageView:
     """Return the page with a navigation begun (ordered by us, or seen)."""
     since = now if view.page.navigating_since is None else view.page.navigating_since
-    return replace(view.page, navigating_since=since, began=view.deploy.disk, amid=unread(view), loaded_at=None)
+    # What has changed before and is not read yet is what this load takes, unless it changes again meanwhile.
+    began = None if unread(view) else view.deploy.disk
+    return replace(view.page, navigating_since=since, began=began, amid=False, load_at=since, loaded_at=None)
 
 
 def loaded(page: PageView, now: float) -> PageView:
@@ -60,7 +62,7 @@ def _committed(view: View, fact: f.DocumentCommitted, now: float, policy: Policy
     before = site(view, policy)
     page = PageView(
         present=True, document=fact.document, url=fact.url, error=fact.error, committed_at=now, ask_now=True, asked_before=view.questions,
-        prompt=view.page.prompt, moved_at=view.page.moved_at, began=view.page.began, amid=view.page.amid,
+        prompt=view.page.prompt, moved_at=view.page.moved_at, began=view.page.began, amid=view.page.amid, load_at=view.page.load_at,
         unreadable_since=_since(view.page.unreadable_since, fact.error, now),
         text_since=view.page.text_since, lifeless_since=view.page.lifeless_since,  # only a report ends these
     )  # fmt: skip

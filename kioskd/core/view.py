@@ -113,9 +113,10 @@ class PageView:
     lifeless_since: float | None = None  # window.kioskd.alive() said no
     digest: str | None = None
     asked_digest: bool = False
-    began: DeployRead | None = None  # what was on disk when this load began; None: it had not been read then
+    began: DeployRead | None = None  # what was on disk when this load began; None: that is not known yet
     amid: bool = False  # the deploy was changing while this was loaded: nobody knows what it took
-    loaded_at: float | None = None  # None: it is being loaded
+    load_at: float = 0.0  # when its load began
+    loaded_at: float | None = None  # when it was over; None: it is not
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,9 +176,11 @@ def test_a_change_counts_from_when_it_was_made_but_not_from_before_the_settle_ti
     assert after(f.DeployTouched(0.5), newer).deploy == newer.deploy, "news of an older change"
 
 
-@pytest.mark.parametrize(("loaded_at", "age", "amid"), [(None, 0.0, True), (NOW - 0.3, 0.0, False), (NOW - 0.3, 0.4, True)])
+@pytest.mark.parametrize(
+    ("loaded_at", "age", "amid"), [(None, 0.0, True), (None, 0.6, False), (NOW - 0.3, 0.0, False), (NOW - 0.3, 0.4, True)]
+)  # its load began 0.5 s ago
 def test_a_page_that_was_loaded_amid_a_change_is_of_no_known_version(loaded_at: float | None, age: float, amid: bool) -> None:
-    view = replace(VIEW, page=replace(VIEW.page, loaded_at=loaded_at))
+    view = replace(VIEW, page=replace(VIEW.page, load_at=NOW - 0.5, loaded_at=loaded_at))
     assert after(f.DeployTouched(age), view).page == replace(view.page, amid=amid)
 
 
@@ -202,8 +204,10 @@ def test_a_reading_is_what_is_on_disk_and_the_last_eight_builds_are_known() -> N
 def test_a_load_that_began_before_anybody_had_looked_took_what_was_there() -> None:
     view = replace(VIEW, page=replace(VIEW.page, began=None))
     assert after(f.DeployRead(TWO), view).page.began == f.DeployRead(TWO)
-    unknown = replace(view, page=replace(view.page, amid=True))
-    assert not after(f.DeployRead(TWO), unknown).page.amid
+    changed = replace(view, page=replace(view.page, amid=True))
+    assert after(f.DeployRead(TWO), changed).page.amid, "what it took of what is known by no reading afterwards"
+    stirring = replace(view, deploy=replace(view.deploy, touched_at=NOW))
+    assert after(f.DeployRead(TWO), stirring).page.began is None, "this may be what was there before"
     assert after(f.DeployRead(TWO)).page.began == f.DeployRead(ONE)
 
 

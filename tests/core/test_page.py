@@ -48,12 +48,13 @@ def test_a_navigation_begins_with_what_is_on_disk() -> None:
     newer = f.DeployRead(f.Version(2, "sha256:2"))
     view = replace(VIEW, deploy=replace(VIEW.deploy, disk=newer))
     troubled = replace(PAGE, crashed_at=990.0, prompt="a sign-in")
-    expected = replace(PAGE, navigating_since=NOW, began=newer, loaded_at=None)
+    expected = replace(PAGE, navigating_since=NOW, began=newer, load_at=NOW, loaded_at=None)
     assert after(f.NavigationStarted(1, HOME), troubled, view).page == expected
     pending = replace(PAGE, navigating_since=995.0)
-    assert after(f.NavigationStarted(1, HOME), pending, view).page == replace(expected, navigating_since=995.0), "since the first one"
-    for deploy in (replace(view.deploy, touched_at=990.0), replace(view.deploy, reading=True)):
-        assert after(f.NavigationStarted(1, HOME), troubled, replace(view, deploy=deploy)).page == replace(expected, amid=True)
+    since = replace(expected, navigating_since=995.0, load_at=995.0)
+    assert after(f.NavigationStarted(1, HOME), pending, view).page == since, "since the first one"
+    for deploy in (replace(view.deploy, touched_at=990.0), replace(view.deploy, reading=True)):  # what is there has not been read yet
+        assert after(f.NavigationStarted(1, HOME), troubled, replace(view, deploy=deploy)).page == replace(expected, began=None)
 
 
 def test_a_load_that_ended_is_asked_and_its_time_is_not_held_against_the_page() -> None:
