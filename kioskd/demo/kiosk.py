@@ -223,7 +223,7 @@ class Kiosk(Victim):
                 known = None
             if known is not None and all(_matches(_dig(known, key), value) for key, value in wanted.items()):
                 return known
-            await asyncio.sleep(0.05)  # the status has no events yet; the fact is what ends this, not the time
+            await asyncio.sleep(0.1)  # the status has no events yet; the fact is what ends this, not the time
         raise TimeoutError(f"The status did not show {wanted} within {within:g} s: {json.dumps(known, indent=1)}\n{self.log()}")
 
 

@@ -22,7 +22,7 @@ from tests.aio import lasting
 from tests.faults.builder import Builder, Stand
 from tests.faults.stage import kept
 
-pytestmark = pytest.mark.chromium
+pytestmark = pytest.mark.defaults
 
 DEPLOYS = int(os.environ.get("KIOSKD_DEPLOYS") or 200)
 SETTLE = 0.3

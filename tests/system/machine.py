@@ -167,4 +167,4 @@ def until(holds: Callable[[], object], within: float, otherwise: str) -> None:
     deadline = time.monotonic() + within
     while not holds():
         assert time.monotonic() < deadline, f"{otherwise} after {within:g} s"
-        time.sleep(0.05)
+        time.sleep(0.1)
