@@ -212,8 +212,8 @@ async def test_a_burst_is_a_few_facts(site):
         for number in range(2000):
             (site / "dist" / f"{number % 50}.js").write_text(str(number))
             await asyncio.sleep(0)
-        took = time.monotonic() - started
         await desk.until(1, SOON_S)
+        took = time.monotonic() - started  # until they are counted: inotify is behind
         assert len(desk.facts) <= 2 * took / watch.BURST_S + 2
 
 
