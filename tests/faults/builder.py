@@ -61,10 +61,13 @@ class Stand:
 
 
 class Builder:
-    """Deploys at random into ``dist``. ``settle``: a torn index goes on sooner, for one that stands still passes for whole."""
+    """Deploys at random into ``dist``. ``settle``: a torn index goes on sooner, for one that stands still passes for whole.
 
-    def __init__(self, dist: Path, seed: int, settle: float) -> None:
-        self.dist, self.seed, self.settle = dist, seed, settle
+    ``spares``: so many seconds from the moment at which a build has settled nothing is changed, as if nobody deployed in the same breath.
+    """
+
+    def __init__(self, dist: Path, seed: int, settle: float, spares: float = 0.0) -> None:
+        self.dist, self.seed, self.settle, self.spares = dist, seed, settle, spares
         self.story: list[Change] = []
         self._note("at first", time.monotonic())
 
@@ -79,8 +82,17 @@ class Builder:
                 await asyncio.sleep(max(0.0, dice.uniform(-1, 3)) * self.settle)
         await self._deploy(times + 1, random.Random(f"{self.seed} {times + 1}"), "slow")
 
+    async def _spare(self) -> None:
+        """Wait while the build on the disk is being loaded, or is about to be."""
+        while self.spares and not self.story[-1].lacks:
+            stood = time.monotonic() - self.story[-1].at
+            if not self.settle / 2 <= stood < self.settle + self.spares:
+                return
+            await asyncio.sleep(self.settle + self.spares - stood)
+
     async def _deploy(self, number: int, dice: random.Random, manner: str) -> None:
         version, name = str(number), f"{number} {manner}"
+        await self._spare()
         match manner:
             case "quick":
                 self._follow(name, steps(self.dist, version, dice.choice(QUICK_WAYS), dice))
@@ -109,6 +121,7 @@ class Builder:
             self._note(f"{name} {how.value}: {what}", began)
             torn = what == "index.html torn"
             await asyncio.sleep(dice.uniform(0, self.settle / 3 if torn else STEP_S))
+            await self._spare()
             began = time.monotonic()
 
     async def _away(self, name: str, seconds: float) -> None:
@@ -119,6 +132,7 @@ class Builder:
         self.dist.rename(aside)
         self._note(f"{name}: dist moved away", began)
         await asyncio.sleep(seconds)
+        await self._spare()
         if not self.dist.exists():  # else another build has come meanwhile
             began = time.monotonic()
             aside.rename(self.dist)
