@@ -46,6 +46,7 @@ class Hub:
     def __init__(self, key: str) -> None:
         self.key = key
         self._clients: set[_Client] = set()
+        self._turn = asyncio.Lock()  # broadcasts go out one after the other: forty at once would be one long turn of the loop
 
     @property
     def full(self) -> bool:
@@ -89,18 +90,19 @@ class Hub:
     async def _each(self, send: Callable[[_Client], Awaitable[None] | None]) -> int:
         """Send to everybody who still takes it, a few in one turn of the loop; return to how many."""
         sent = 0
-        for number, client in enumerate(tuple(self._clients)):
-            if number % TURN == TURN - 1:
-                await asyncio.sleep(0)
-            if client.socket.closed:
-                continue
-            if client.line.behind > BEHIND:
-                client.line.abort()
-                continue
-            with contextlib.suppress(ConnectionError, RuntimeError):  # it has just gone
-                if (sending := send(client)) is not None:
-                    await sending
-                    sent += 1
+        async with self._turn:
+            for number, client in enumerate(tuple(self._clients)):
+                if number % TURN == TURN - 1:
+                    await asyncio.sleep(0)
+                if client.socket.closed:
+                    continue
+                if client.line.behind > BEHIND:
+                    client.line.abort()
+                    continue
+                with contextlib.suppress(ConnectionError, RuntimeError):  # it has just gone
+                    if (sending := send(client)) is not None:
+                        await sending
+                        sent += 1
         return sent
 
     def close(self) -> None:
