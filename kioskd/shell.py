@@ -134,7 +134,8 @@ class Shell:
             log.log(level, "= %s (%s): %s", name, rung.name, judgement.why, extra={"MESSAGE_ID": message_id(name)})
         incident = self.kernel.ladder.incident
         if incident is not None and incident.last is not None and incident.acted_at == now:
-            self._warn(incident.last[1], "> %s", incident.last[1].value)
+            verdict, remedy = incident.last
+            self._warn(incident.last, "> %s (%s)", remedy.value, verdict.value)
         if judgement.verdict is Verdict.HEALTHY:
             self._warned.clear()
         self._notify.status(line(self.kernel, Clocks(now, time.time())))

@@ -41,6 +41,11 @@ class Dashboard:
         self._loads_before: list[float] = []  # of servers killed since
 
     @property
+    def port(self) -> int:
+        """The page's port."""
+        return self._ports["port"]
+
+    @property
     def url(self) -> str:
         """The page."""
         return f"http://127.0.0.1:{self._ports['port']}/"

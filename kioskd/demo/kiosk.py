@@ -92,6 +92,9 @@ class Victim:
         """SIGKILL the renderers: "Aw, Snap"."""
         self.signal(signal.SIGKILL, "renderer")
 
+    async def deployed(self) -> None:
+        """Hear of a deploy, as a hook of the deploy's would: most have none."""
+
     def _end_tree(self) -> None:
         for process in self.processes():
             _signal(process.pid, signal.SIGKILL)
@@ -101,9 +104,10 @@ class Bare(Victim):
     """The control: Chromium alone, as a shell script would start it."""
 
     def __init__(self, url: str, folder: Path, **browser: Any) -> None:
-        """``folder``: where its profile is made; ``browser``: its profile, flags (and those it goes ``without``) and display."""
+        """``folder``: where its profile is made; ``browser``: its profile, command, flags (and those it goes ``without``) and display."""
         self.url, self.profile = url, Path(browser.get("profile", folder / "bare-profile"))
         self._flags, self._display, self._without = browser.get("flags", ()), browser.get("display", {}), browser.get("without", ())
+        self._command = browser.get("command", "chromium")
         self._process: asyncio.subprocess.Process | None = None
         self._marker = secrets.token_hex(8)
 
@@ -112,7 +116,7 @@ class Bare(Victim):
         options = flags.arguments(str(self.profile), self._display, self._flags)
         options = [option for option in options if option not in ("--remote-debugging-pipe", flags.START_PAGE, *self._without)]
         self._process = await asyncio.create_subprocess_exec(
-            "chromium", *options, self.url, env={**os.environ, **self._display, flags.MARKER: self._marker},
+            self._command, *options, self.url, env={**os.environ, **self._display, flags.MARKER: self._marker},
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         return self

@@ -1,0 +1,106 @@
+"""Rows 1 to 4, 19 and 23: the browser's processes are killed, frozen, kept busy, grow."""
+
+import signal
+
+import psutil
+
+from tests.faults.case import Control, Scene, Touches, case
+
+SERVICES = {"gpu": "gpu-process", "network-service": "network.mojom.NetworkService"}
+HEALS = "Chromium starts its service processes again by itself"
+
+
+@case("1", within=lambda t: t.cold + 1, touches=Touches.BROWSER, alone=True)
+async def browser_killed(scene: Scene) -> None:
+    """The browser is killed."""
+    await scene.start()
+    scene.victim.kill()
+
+
+@case("1", within=lambda t: t.cold + 1, touches=Touches.BROWSER, alone=True)
+async def browser_killed_ten_times(scene: Scene) -> None:
+    """The browser is killed ten times in a row."""
+    await scene.start()
+    for _ in range(9):
+        scene.victim.kill()
+        await scene.again(scene.times.cold + 1)
+    scene.victim.kill()
+
+
+@case("2", within=lambda t: t.hang_after + t.cold + 7, touches=Touches.BROWSER)
+async def browser_frozen(scene: Scene) -> None:
+    """The browser's whole tree is stopped."""
+    await scene.start()
+    scene.victim.freeze()
+
+
+@case("2", within=lambda t: t.hang_after + t.cold + 7, touches=Touches.BROWSER)
+async def main_process_frozen(scene: Scene) -> None:
+    """The browser's main process is stopped."""
+    await scene.start()
+    scene.victim.freeze("")
+
+
+@case("3", within=lambda t: 3.0, touches=Touches.PAGE)
+async def renderer_killed(scene: Scene) -> None:
+    """The renderer is killed: "Aw, Snap"."""
+    await scene.start()
+    scene.victim.crash_renderers()
+
+
+@case("3", within=lambda t: t.hang_after + 5, touches=Touches.PAGE)
+async def endless_loop(scene: Scene) -> None:
+    """A script of the page never ends."""
+    await scene.start()
+    await scene.dashboard.do("endless_loop")
+
+
+@case("3", within=lambda t: t.hang_after + 5 + t.cold)
+async def renderer_frozen(scene: Scene) -> None:
+    """The renderer is stopped."""
+    await scene.start()
+    scene.victim.freeze("renderer")
+
+
+for service, kind in SERVICES.items():
+    for times in (1, 5):
+
+        @case(
+            "4",
+            name=f"{service}-killed" + ("" if times == 1 else f"-{times}-times"),
+            within=lambda t: t.cold + 5,
+            same_document=True,
+            control=Control.HEALS,
+            why=HEALS,
+            service=service.replace("-", " "),
+            kind=kind,
+            often="once" if times == 1 else f"{times} times",
+            times=times,
+        )
+        async def service_killed(scene: Scene, service: str, kind: str, often: str, times: int) -> None:
+            """The browser's {service} process is killed, {often}."""
+            await scene.start()
+            for nth in range(times):
+                if nth:
+                    await scene.dashboard.back(scene.times.cold + 5)
+                scene.victim.signal(signal.SIGKILL, kind)
+
+
+RELAYED = """#!/bin/sh
+# Between kioskd and its browser: two relays. Chromium itself holds both ends of its pipes, and so never sees them close.
+cd "$(mktemp -d)" && mkfifo commands answers
+cat <&3 >commands &
+cat <answers >&4 &
+exec chromium "$@" 3<>commands 4<>answers
+"""
+
+
+@case("23", within=lambda t: t.cold + 1, touches=Touches.BROWSER, alone=True, control=Control.NONE, why="without kioskd there is no pipe")
+async def pipe_closed(scene: Scene) -> None:
+    """The DevTools pipe is closed while the browser lives."""
+    scene.command = scene.script("relayed", RELAYED)
+    await scene.start()
+    relays = [child for child in psutil.Process(scene.victim.pid).children() if child.name() == "cat"]
+    assert len(relays) == 2
+    for relay in relays:
+        relay.kill()

@@ -1,0 +1,97 @@
+"""A network and mounts of a case's own: what is broken there is broken for nobody else. Any user may make them, root need not.
+
+The whole case is played in there, by a process of its own: ``python3 -m tests.faults.inside`` reads what to play, and prints the outcome.
+"""
+
+import asyncio
+import dataclasses
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+HERE = "KIOSKD_CASE_INSIDE"
+
+
+def here() -> bool:
+    """Whether this process is in there."""
+    return HERE in os.environ
+
+
+async def run(*what: Any) -> dict[str, Any]:
+    """Play it in there; return the outcome's fields."""
+    process = await asyncio.create_subprocess_exec(
+        *("unshare", "--map-current-user", "--keep-caps", "--net", "--mount", "--kill-child"),
+        *("sh", "-ec", 'ip link set lo up; exec "$@"', "sh", sys.executable, "-m", "tests.faults.inside"),
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env={**os.environ, HERE: "1"},
+    )  # fmt: skip
+    try:
+        said, _ = await process.communicate(json.dumps(what).encode())
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    *log, last = said.decode().splitlines() or [""]
+    print("\n".join(log))
+    assert process.returncode == 0, "the case was not played to its end"
+    outcome: dict[str, Any] = json.loads(last)
+    return outcome
+
+
+async def _command(*words: object) -> None:
+    process = await asyncio.create_subprocess_exec(*map(str, words))
+    assert await process.wait() == 0, f"{words} failed"
+
+
+async def half_open(port: int) -> None:
+    """Drop all packets of the connections that a TCP port has now, as a router does that has forgotten them; new ones are let through."""
+    there = [each for each in psutil.net_connections("tcp4") if each.status == psutil.CONN_ESTABLISHED and each.raddr]
+    clients = {each.laddr.port for each in there if each.raddr.port == port}
+    assert clients, "there is a connection"
+    for end in ("sport", "dport"):
+        await _drop(f"tcp {end} {{ {', '.join(map(str, clients))} }}")
+
+
+async def lose(port: int, percent: int) -> None:
+    """Lose so many of the packets from and to a TCP port, of all its connections."""
+    for end in ("sport", "dport"):
+        await _drop(f"tcp {end} {port} numgen random mod 100 < {percent}")
+
+
+async def _drop(which: str) -> None:
+    await _command("nft", "add table inet case; add chain inet case in { type filter hook input priority 0; }")
+    await _command("nft", f"add rule inet case in {which} drop")
+
+
+async def mend() -> None:
+    """Let all packets through again."""
+    await _command("nft", "delete table inet case")
+
+
+async def small_disk(folder: Path, size: str) -> None:
+    """Let a folder be a file system of its own, of so many bytes (``1m``)."""
+    await _command("mkdir", "-p", folder)
+    await _command("mount", "-t", "tmpfs", "-o", f"size={size}", "case", folder)
+
+
+async def read_only(folder: Path) -> None:
+    """Let nobody write into a folder any more."""
+    await _command("mount", "--bind", folder, folder)
+    await _command("mount", "-o", "remount,bind,ro", folder)
+
+
+def main() -> None:
+    """Play what standard input says."""
+    import tests.faults.cases  # noqa: F401, PLC0415 - enters them
+    from tests.faults.case import CASES, Times, play  # noqa: PLC0415 - they know this module
+
+    name, who, folder, times, seed, waits = json.load(sys.stdin)
+    outcome = asyncio.run(play(CASES[name], who, Path(folder), Times(**times), seed, waits))
+    print(json.dumps(dataclasses.asdict(outcome)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""The fault matrix with short patience: every case with kioskd, and without it. ``scripts/faults`` plays it as shipped."""
+
+import dataclasses
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+import tests.faults.cases  # noqa: F401 - enters them
+from tests.aio import lasting
+from tests.faults.case import CASES, Case, Control, Times, limit_s, play, quick
+from tests.faults.stage import cold_start
+
+pytestmark = pytest.mark.chromium
+
+SEED = int(os.environ.get("KIOSKD_SEED", random.getrandbits(32)))
+
+
+KEPT = [
+    pytest.param(each, id=each.name, marks=[pytest.mark.alone] if each.alone else []) for each in CASES.values() if not each.slow
+]
+CONTROLS = [pytest.param(each, id=each.name) for each in CASES.values() if each.control is not Control.NONE and not each.slow]
+
+
+async def well(case: Case, who: str, folder: Path, times: Times) -> None:
+    outcome = await play(case, who, folder, times, SEED)
+    print(outcome)
+    assert outcome.well, f"{case.says} {outcome.said} (KIOSKD_SEED={SEED})"
+
+
+@pytest.mark.parametrize("case", KEPT)
+def test_with_kioskd_it_is_back_in_time(tmp_path: Path, case: Case) -> None:
+    @lasting(limit_s(case, quick()))
+    async def story() -> None:
+        cold = await cold_start(tmp_path) if case.needs_cold else 0.0
+        await well(case, "kioskd", tmp_path, dataclasses.replace(quick(), cold=cold))
+
+    story()
+
+
+@pytest.mark.parametrize("case", CONTROLS)
+def test_without_kioskd_it_stays_away_or_it_heals_by_itself(tmp_path: Path, case: Case) -> None:
+    @lasting(limit_s(case, quick()))
+    async def story() -> None:
+        await well(case, "nothing", tmp_path, dataclasses.replace(quick(), cold=1.0))
+
+    story()
