@@ -12,6 +12,7 @@ from kioskd.core.actions import (
     AskPage,
     ClosePopup,
     DismissDialog,
+    DropConnections,
     EndScript,
     KillRenderer,
     Navigate,
@@ -100,6 +101,7 @@ class Screen:
             StopLoading: lambda act: self._page(act).stop_loading(),
             EndScript: lambda act: self._page(act).end_script(),
             KillRenderer: self.kill_renderer,
+            DropConnections: self.drop_connections,
             DismissDialog: lambda act: self._page(act).dismiss_dialog(act.kind),
             ClosePopup: lambda act: self._page(act).close_popup(act.target),
             AskPage: lambda act: self._page(act).ask(act.question, act.stuck_text),
@@ -188,6 +190,17 @@ class Screen:
         if not renderers:
             raise KioskdError("Cannot kill the renderer: there is none")
         processes.kill(renderers)
+
+    async def drop_connections(self, act: DropConnections) -> None:
+        """Kill the network service, where it is a process of its own, and wait for the next one: a load without it would be lost."""
+        self._page(act)
+        old = self._services()
+        processes.kill(old)
+        while old and {each.pid for each in self._services()} <= {each.pid for each in old}:
+            await asyncio.sleep(0.05)  # nothing tells of another's child
+
+    def _services(self) -> list[processes.Process]:
+        return [each for each in self._browser.tree() if each.service == processes.NETWORK]
 
     async def read_memory(self, act: ReadMemory) -> None:
         """Measure the browser's tree."""

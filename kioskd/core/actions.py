@@ -116,6 +116,17 @@ class KillRenderer:
 
 
 @dataclass(frozen=True, slots=True)
+class DropConnections:
+    """Let the browser forget its connections, idle ones too: those that nobody answers any more would be taken for the next load.
+
+    Its network service is killed, and Chromium starts another: DevTools has no word for it.
+    """
+
+    deadline_s: ClassVar[float] = 5.0
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
 class Steps:
     """Several actions in order: when one fails, the rest is dropped and the whole has failed."""
 
@@ -262,6 +273,6 @@ class RebootHost:
 
 Action = (
     StartDisplay | LookForScreen | StartBrowser | StopBrowser | SetProfileAside | OpenPage | Navigate | Reload | StopLoading | EndScript
-    | KillRenderer | Steps | DismissDialog | ClosePopup | AskPage | AskBrowser | ReadDocument | ReadMemory
+    | KillRenderer | DropConnections | Steps | DismissDialog | ClosePopup | AskPage | AskBrowser | ReadDocument | ReadMemory
     | ProbeServer | ReadDeploy | Broadcast | Reply | Remember | RecordReboot | RebootHost
 )  # fmt: skip

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from kioskd.core.actions import (
     Action,
+    DropConnections,
     EndScript,
     KillRenderer,
     Navigate,
@@ -77,7 +78,10 @@ def order(view: View, verdict: Verdict, remedy: Remedy, now: float) -> tuple[Vie
         case Remedy.RELOAD:
             if verdict is Verdict.BLANK:
                 view = replace(view, tried=replace(view.tried, blank=shown(view), blank_at=now))
-            return _busy(_leaving(view, now), Reload(generation), now)
+            reload: Action = Reload(generation)
+            if verdict is Verdict.STUCK and view.link.silent:  # so are the others that were open then, and it would use them
+                reload = Steps((DropConnections(generation), reload))
+            return _busy(_leaving(view, now), reload, now)
         case Remedy.RELOAD_FRESH:
             if view.deploy.disk is not None and view.deploy.disk.version != shown(view):
                 view = replace(view, tried=replace(view.tried, build_at=now))

@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 
 _PR_SET_CHILD_SUBREAPER = 36
 _KIND = re.compile(r"[\0 ]--type=([a-z-]+)")
+_SERVICE = re.compile(r"[\0 ]--utility-sub-type=([A-Za-z.]+)")
+
+NETWORK = "network.mojom.NetworkService"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,12 @@ class Process:
     def kind(self) -> str:
         """``renderer``, ``gpu-process``, ``zygote``, ``utility`` …; empty for the browser itself."""
         found = _KIND.search(self.command)
+        return found[1] if found else ""
+
+    @property
+    def service(self) -> str:
+        """What a ``utility`` process is for; else empty."""
+        found = _SERVICE.search(self.command)
         return found[1] if found else ""
 
 

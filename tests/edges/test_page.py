@@ -13,6 +13,7 @@ from kioskd.core.actions import (
     AskBrowser,
     ClosePopup,
     DismissDialog,
+    DropConnections,
     EndScript,
     KillRenderer,
     Navigate,
@@ -35,6 +36,7 @@ from kioskd.core.facts import (
     Prompted,
     RendererGone,
 )
+from kioskd.edges.processes import NETWORK
 from kioskd.errors import KioskdError
 from tests.aio import asynctest
 from tests.edges.stage import Stage, stage
@@ -179,6 +181,22 @@ async def test_the_renderer_killed_and_frozen_and_an_endless_loop(tmp_path: Path
         await it.do(Reload(1))
         await it.heard(NavigationEnded, since=seen)
         assert (await it.ask("mended")).stuck_text
+
+
+@asynctest
+async def test_connections_dropped_the_network_service_is_another_and_a_load_is_not_lost(tmp_path: Path) -> None:
+    def services(it: Stage) -> set[int]:
+        return {each.pid for each in it.screen._browser.tree() if each.service == NETWORK}
+
+    async with stage(tmp_path, {"p": "<p>x</p>"}) as it:
+        await it.start()
+        await it.go("p")
+        old, seen = services(it), len(it.facts)
+        await it.do(DropConnections(1))
+        assert services(it) and not services(it) & old
+        await it.do(Reload(1))
+        await it.heard(NavigationEnded, since=seen)
+        assert (await it.ask()).visible
 
 
 @asynctest
