@@ -3,7 +3,8 @@
 from kioskd.demo.kiosk import Bare, Kiosk, Victim, merged
 from tests.faults.case import Scene
 
-NAMES = ("kioskd", "nothing")
+SAYS = {"kioskd": "this project", "nothing": "Chromium, started once: the control"}
+NAMES = tuple(SAYS)
 
 
 async def victim(scene: Scene) -> Victim:

@@ -5,6 +5,7 @@ import signal
 import psutil
 
 from tests.faults.case import Control, Scene, Touches, case
+from tests.faults.stage import until
 
 SERVICES = {"gpu": "gpu-process", "network-service": "network.mojom.NetworkService"}
 HEALS = "Chromium starts its service processes again by itself"
@@ -83,6 +84,7 @@ for service, kind in SERVICES.items():
             for nth in range(times):
                 if nth:
                     await scene.dashboard.back(scene.times.cold + 5)
+                await until(lambda: scene.victim.processes(kind) != [], scene.times.cold + 5)
                 scene.victim.signal(signal.SIGKILL, kind)
 
 

@@ -1,0 +1,218 @@
+"""``docs/faults.md`` and its plot, from what ``scripts/faults --json`` wrote. Nothing in them is typed by hand."""
+
+import html
+import json
+import math
+import statistics
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tests.faults.cases  # noqa: F401 - enters them
+from kioskd.core.steps import STEPS
+from tests.faults.case import CASES, Case, Control
+from tests.faults.victims import NAMES, SAYS
+
+DOCS = Path(__file__).parents[2] / "docs"
+Played = list[dict[str, Any]]
+
+
+@dataclass
+class Results:
+    """What was played: by case and by who."""
+
+    run: dict[str, Any]
+    played: dict[tuple[str, str], Played] = field(default_factory=lambda: defaultdict(list))
+
+    def of(self, case: Case, who: str) -> Played:
+        """The outcomes of a case; those that were played again alone take the place of the first try."""
+        latest = {each["seed"]: each for each in self.played[case.name, who]}
+        return list(latest.values())
+
+    @property
+    def whos(self) -> list[str]:
+        """Who has played, in the order of the table."""
+        there = {who for _, who in self.played}
+        return [who for who in NAMES if who in there]
+
+    @property
+    def cases(self) -> list[Case]:
+        """Which cases were played, in the order of the table."""
+        there = {name for name, _ in self.played}
+        return sorted((each for each in CASES.values() if each.name in there), key=lambda case: _row(case.row))
+
+
+def _row(row: str) -> tuple[int, str]:
+    digits = "".join(filter(str.isdigit, row))
+    return int(digits), row
+
+
+def read(file: Path) -> Results:
+    """Read the lines of one run; of several in one file, the last run's machine is told."""
+    results = None
+    for line in file.read_text().splitlines():
+        said = json.loads(line)
+        if "run" in said:
+            results = Results(said["run"]) if results is None else Results(said["run"], results.played)
+        else:
+            assert results is not None, f"{file}: no run before its outcomes"
+            results.played[said["outcome"]["case"], said["outcome"]["who"]].append(said["outcome"])
+    assert results is not None, f"{file}: empty"
+    return results
+
+
+def cell(case: Case, who: str, outcomes: Played) -> str:
+    """How it went, in a word: seconds (of several, the worst), or that it was not back in so many."""
+    if not outcomes:
+        return "—"
+    if case.within is None:
+        return "undisturbed" if all(each["seconds"] is not None for each in outcomes) else "disturbed"
+    away = [each for each in outcomes if each["seconds"] is None]
+    if away:
+        return f"not in {away[0]['waited']:.0f} s"
+    worst = max(each["seconds"] for each in outcomes)
+    text = f"{worst:.1f} s"
+    return f"**{text}**" if who == "kioskd" and worst <= outcomes[0]["bound"] else text
+
+
+def page(results: Results) -> str:
+    """The whole page."""
+    return "\n".join([*_head(results), *_table(results), *_legend(results), *_branches(results), ""])
+
+
+def _head(results: Results) -> Iterator[str]:
+    run, cases = results.run, results.cases
+    kept = [each for case in cases for each in results.of(case, "kioskd")]
+    well = sum(each["well"] for each in kept)
+    repeats = max((len(results.of(case, "kioskd")) for case in cases), default=0)
+    share = [each["seconds"] / each["bound"] for each in kept if each["seconds"] and CASES[each["case"]].within]
+    yield "# Every fault of the field, injected"
+    yield ""
+    patience = "of seconds" if run["quick"] else "as shipped"
+    yield f"Made by `scripts/faults` on {run['made'][:10]}: kioskd {run['kioskd']}, {run['chromium']}, {run['system']},"
+    yield f"Linux {run['kernel']}, {run['cores']} cores, {run['memory'] / (1 << 30):.0f} GiB. Patience: {patience}. Seed {run['seed']}."
+    yield f"A cold start of a bare Chromium until the page is there, C: {run['cold']:.2f} s."
+    yield ""
+    yield f"**{len(cases)} ways to break a wall screen. With kioskd {well} of {len(kept)} came back as they should"
+    yield f"(each case {repeats} times); at the median in {100 * statistics.median(share):.0f} % of the stated bound,"
+    yield f"at worst in {100 * max(share):.0f} %.**"
+    yield ""
+    yield "A page is *back* when the dashboard's own server says so: a page of the newest version holds a live connection and has"
+    yield "echoed a number of the server's from inside an animation frame. kioskd is never asked. Each fault is injected into a real"
+    yield "Chromium before a real server; the others are waited for three times as long as the bound. Seconds are the worst of all"
+    yield "repeats."
+    yield ""
+    yield "![Recovery times against their bounds](faults.svg)"
+    yield ""
+
+
+def _table(results: Results) -> Iterator[str]:
+    whos = results.whos
+    yield "## The table"
+    yield ""
+    yield f"| row | what happens | back within | {' | '.join(whos)} |"
+    yield f"|---|---|---|{'---|' * len(whos)}"
+    for case in results.cases:
+        bound = next((f"{each['bound']:.1f} s" for each in results.of(case, "kioskd")), "")
+        if case.within is None:
+            bound = "left alone"
+        cells = " | ".join(cell(case, who, results.of(case, who)) for who in whos)
+        yield f"| {case.row} | {case.says} <br>`{case.name}` | {bound} | {cells} |"
+    yield ""
+
+
+def _legend(results: Results) -> Iterator[str]:
+    yield "## Who plays"
+    yield ""
+    for who in results.whos:
+        yield f"- **{who}**: {SAYS[who]}"
+    yield "- **—**: there is nothing of that kind to break without kioskd."
+    yield ""
+    healing = [case for case in results.cases if case.control is Control.HEALS]
+    if healing:
+        names = ", ".join(f"`{case.name}`" for case in healing)
+        yield f"Chromium or the page heals these itself, and kioskd must do no harm: {names}."
+        yield ""
+
+
+def branches() -> list[str]:
+    """Every branch of the ladder: a verdict, and what is done about it."""
+    return list(dict.fromkeys(f"{verdict.value}: {step.remedy.value}" for verdict, steps in STEPS.items() for step in steps))
+
+
+def _branches(results: Results) -> Iterator[str]:
+    by_step: dict[str, list[str]] = defaultdict(list)
+    for case in results.cases:
+        for step in dict.fromkeys(step for each in results.of(case, "kioskd") for step in each["steps"]):
+            by_step[step].append(case.name)
+    known = branches()
+    yield "## Every branch of the ladder, and the cases that took it"
+    yield ""
+    yield "| verdict | what is done | cases |"
+    yield "|---|---|---|"
+    for step in [*known, *sorted(set(by_step) - set(known))]:
+        verdict, _, remedy = step.partition(": ")
+        names = by_step[step]
+        shown = ", ".join(f"`{name}`" for name in names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+        yield f"| {verdict} | {remedy} | {shown or '**none**'} |"
+
+
+# --- the plot: a line a case, seconds on a logarithmic scale ---------------------------------------
+
+LEFT, RIGHT, LINE, TOP = 330, 860, 15, 54
+FIRST_S, LAST_S = 0.1, 1000.0
+STYLE = """
+text { font: 11px system-ui, sans-serif; fill: #57606a } .head { font-size: 14px; fill: #1f2328 }
+.bound { stroke: #d0d7de; stroke-width: 7 } .grid { stroke: #d0d7de; stroke-width: .5 } .kioskd { fill: #1a7f37 } .late { fill: #cf222e } .other { fill: none; stroke: #bf8700 }
+@media (prefers-color-scheme: dark) { text { fill: #9198a1 } .head { fill: #f0f6fc } .bound { stroke: #3d444d } .grid { stroke: #3d444d }
+.kioskd { fill: #3fb950 } .late { fill: #f85149 } .other { stroke: #d29922 } }
+"""
+
+
+def x(seconds: float) -> float:
+    """Where a number of seconds stands."""
+    share = math.log(max(seconds, FIRST_S) / FIRST_S) / math.log(LAST_S / FIRST_S)
+    return LEFT + share * (RIGHT - LEFT)
+
+
+def plot(results: Results) -> str:
+    """The picture."""
+    cases = [case for case in results.cases if case.within is not None and results.of(case, "kioskd")]
+    height = TOP + LINE * len(cases) + 12
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {RIGHT + 20} {height}" role="img">',
+        f"<title>Recovery times against their bounds</title><style>{STYLE}</style>",
+        '<text class="head" x="8" y="18">Seconds until the right page is back</text>',
+        '<text x="8" y="36">grey: the bound · filled: kioskd, each run · rings: the others, where they come back at all</text>',
+    ]
+    seconds = FIRST_S
+    while seconds <= LAST_S:
+        parts.append(f'<line class="grid" x1="{x(seconds):.1f}" x2="{x(seconds):.1f}" y1="{TOP - 8}" y2="{height - 8}"/>')
+        parts.append(f'<text x="{x(seconds):.1f}" y="{TOP - 12}" text-anchor="middle">{seconds:g}</text>')
+        seconds *= 10
+    for number, case in enumerate(cases):
+        y = TOP + LINE * number + 6
+        kept = results.of(case, "kioskd")
+        parts.append(f'<text x="{LEFT - 10}" y="{y + 4}" text-anchor="end">{html.escape(case.name)}</text>')
+        parts.append(f'<line class="bound" x1="{LEFT}" x2="{x(kept[0]["bound"]):.1f}" y1="{y}" y2="{y}"/>')
+        for who in results.whos:
+            for each in results.of(case, who):
+                if each["seconds"] is None:
+                    continue
+                kind = "other" if who != "kioskd" else "kioskd" if each["seconds"] <= each["bound"] else "late"
+                parts.append(f'<circle class="{kind}" cx="{x(each["seconds"]):.1f}" cy="{y}" r="3.5"/>')
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def main() -> None:
+    """Write both."""
+    results = read(Path(sys.argv[1]))
+    (DOCS / "faults.md").write_text(page(results))
+    (DOCS / "faults.svg").write_text(plot(results))
+
+
+if __name__ == "__main__":
+    main()
