@@ -16,6 +16,7 @@ asked whether the page is back. Seconds count from the end of the coroutine, or 
 import dataclasses
 import random
 import re
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -328,7 +329,7 @@ async def play(case: Case, who: str, folder: Path, times: Times, seed: int, wait
         if it.kiosk is not None:
             outcome = dataclasses.replace(outcome, steps=_steps(it.kiosk.log()))
             if not outcome.well:
-                print(it.kiosk.log())
+                print(it.kiosk.log(), file=sys.stderr)
     return outcome
 
 

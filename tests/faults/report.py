@@ -165,10 +165,22 @@ def _branches(results: Results) -> Iterator[str]:
 LEFT, RIGHT, LINE, TOP = 330, 860, 15, 54
 FIRST_S, LAST_S = 0.1, 1000.0
 STYLE = """
-text { font: 11px system-ui, sans-serif; fill: #57606a } .head { font-size: 14px; fill: #1f2328 }
-.bound { stroke: #d0d7de; stroke-width: 7 } .grid { stroke: #d0d7de; stroke-width: .5 } .kioskd { fill: #1a7f37 } .late { fill: #cf222e } .other { fill: none; stroke: #bf8700 }
-@media (prefers-color-scheme: dark) { text { fill: #9198a1 } .head { fill: #f0f6fc } .bound { stroke: #3d444d } .grid { stroke: #3d444d }
-.kioskd { fill: #3fb950 } .late { fill: #f85149 } .other { stroke: #d29922 } }
+text { font: 11px system-ui, sans-serif; fill: #57606a }
+.head { font-size: 14px; fill: #1f2328 }
+.bound { stroke: #d0d7de; stroke-width: 7 }
+.grid { stroke: #d0d7de; stroke-width: .5 }
+.kioskd { fill: #1a7f37 }
+.late { fill: #cf222e }
+.other { fill: none; stroke: #bf8700 }
+@media (prefers-color-scheme: dark) {
+text { fill: #9198a1 }
+.head { fill: #f0f6fc }
+.bound { stroke: #3d444d }
+.grid { stroke: #3d444d }
+.kioskd { fill: #3fb950 }
+.late { fill: #f85149 }
+.other { stroke: #d29922 }
+}
 """
 
 
