@@ -1,0 +1,20 @@
+"""Two minutes of the soak; ``scripts/soak`` does it for as long as wanted."""
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.aio import lasting
+from tests.faults.soak import BACK_S, LAST_PACE_S, run
+from tests.faults.stage import START_S
+
+MINUTES = 2.0
+
+
+@pytest.mark.defaults
+@lasting(MINUTES * 60 + START_S + LAST_PACE_S + 3 * BACK_S)
+async def test_two_minutes_of_everything(tmp_path: Path) -> None:
+    seed = int(os.environ.get("KIOSKD_SEED", random.getrandbits(32)))
+    assert await run(MINUTES, seed, tmp_path) == 0, f"KIOSKD_SEED={seed}"
