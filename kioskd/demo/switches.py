@@ -84,7 +84,9 @@ class Switches:
     retry: Retry = Retry.FOREVER
     retry_s: float = 2.0
     tries: int = 10
+    reload_after_s: float = 0.0  # without a connection the page reloads itself, and it never gives up; 0: it does neither
     on_close: OnClose = OnClose.RETRY
+    complains: bool = False  # in its console, when its connection goes
     language: Language = Language.EN
     dev_socket: bool = False  # a further socket to /dev that stays alive
     analytics: bool = False  # a further socket to the other origin that stays alive

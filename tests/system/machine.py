@@ -10,13 +10,18 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 START_S, STOP_S, COMMAND_S = 30.0, 20.0, 120.0
+PRIVATE = ("--private-network",)
 
 
 class Machine:
-    """One container over ``layers``, the uppermost first, which stay as they are. It has no network but its own loopback."""
+    """One container over ``layers``, the uppermost first, which stay as they are.
 
-    def __init__(self, layers: Sequence[Path], scratch: Path, name: str) -> None:
+    ``options``: of systemd-nspawn. Without others it has no network but its own loopback.
+    """
+
+    def __init__(self, layers: Sequence[Path], scratch: Path, name: str, options: Sequence[str] = PRIVATE) -> None:
         self._layers, self._scratch, self._name = layers, scratch, f"{name}-{os.getpid()}"  # two suites are tried side by side
+        self._options = options
         self._container: subprocess.Popen[bytes] | None = None
         self.leader = 0
         self.seen_from_outside = scratch / "machine"
@@ -38,7 +43,7 @@ class Machine:
         with (self._scratch / "console.log").open("ab") as console:
             self._container = subprocess.Popen(
                 ["sh", "-ec", command, "sh", "--quiet", f"--directory={self.seen_from_outside}", f"--machine={self._name}", "--boot",
-                 "--register=no", "--keep-unit", "--private-network", "--console=read-only"],
+                 "--register=no", "--keep-unit", "--console=read-only", *self._options],
                 env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}, stdin=subprocess.DEVNULL, stdout=console, stderr=console,
                 start_new_session=True,
             )  # fmt: skip
@@ -138,10 +143,10 @@ INSIDE = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.U
 
 
 @contextlib.contextmanager
-def machine(name: str, layers: Sequence[Path], power: bool = True) -> Iterator[Machine]:
+def machine(name: str, layers: Sequence[Path], power: bool = True, options: Sequence[str] = PRIVATE) -> Iterator[Machine]:
     """A machine that runs, thrown away at the end."""
     with tempfile.TemporaryDirectory(prefix="kioskd-machine-") as scratch:
-        it = Machine(layers, Path(scratch), name)
+        it = Machine(layers, Path(scratch), name, options)
         try:
             it.start() if power else it.mount()
             yield it

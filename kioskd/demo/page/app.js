@@ -9,7 +9,7 @@ const SENTENCE = { en: "No connection to the server", sv: "Ingen anslutning till
 const POINTS = 90
 
 const app = document.getElementById("app")
-const dashboard = { settings: {}, link: null, failures: 0, gaveUp: false, series: {} }
+const dashboard = { settings: {}, link: null, failures: 0, gaveUp: false, reloads: null, series: {} }
 
 function tile(kind, hue, title, inside) {
   return `<section class="tile ${kind}" style="--hue: ${hue}"><h2>${title}</h2>${inside}</section>`
@@ -144,9 +144,22 @@ function heard(data) {
   })
 }
 
+// A careful page reloads itself when it has been without a connection for long.
+function unconnected() {
+  const { reload_after_s } = dashboard.settings
+  if (reload_after_s) dashboard.reloads ??= setTimeout(() => location.reload(), reload_after_s * 1000)
+}
+
+function connected() {
+  clearTimeout(dashboard.reloads)
+  dashboard.reloads = null
+}
+
 function lost() {
   if (dashboard.gaveUp === "on purpose") return
+  unconnected()
   const { settings } = dashboard
+  if (settings.complains) console.error("Connection lost")
   if (settings.on_close === "reload") return location.reload()
   dashboard.failures += 1
   app.className = ""
@@ -161,7 +174,10 @@ function lost() {
 }
 
 function connect() {
-  const hello = () => dashboard.link.send(JSON.stringify({ document: documentId, build }))
+  const hello = () => {
+    connected()
+    dashboard.link.send(JSON.stringify({ document: documentId, build }))
+  }
   dashboard.link = openLink(dashboard.settings, { opened: hello, heard, lost })
 }
 
@@ -174,6 +190,7 @@ async function start() {
   if (dashboard.settings.precache) navigator.serviceWorker.register("/sw.js?precache")
   if (dashboard.settings.dev_socket) window.devSocket = new WebSocket(`ws://${location.host}/dev`)
   if (dashboard.settings.analytics) window.analytics = new WebSocket(dashboard.settings.other.replace("http", "ws") + "analytics")
+  unconnected()
   if (dashboard.settings.transport !== "none") connect()
   dashboard.settings.at_load.forEach(misbehave)
 }

@@ -29,7 +29,9 @@ function openSocket(url, on) {
 function openStream(on) {
   const stream = new EventSource(`/events?document=${documentId}&build=${encodeURIComponent(build)}`)
   stream.onmessage = (event) => on.heard(event.data)
+  stream.onopen = connected
   stream.onerror = () => {
+    unconnected()
     // The browser tries again by itself unless it was refused, or the page is out of patience.
     const enough = dashboard.gaveUp || (dashboard.settings.retry === "weak" && dashboard.failures >= dashboard.settings.tries)
     if (stream.readyState !== EventSource.CLOSED && !enough && dashboard.settings.on_close === "retry") return void (dashboard.failures += 1)
@@ -63,7 +65,7 @@ function openFrame(inbox, attributes) {
 const hog = []
 
 const FAULTS = {
-  give_up() { dashboard.gaveUp = true }, // the server closes the connection next
+  give_up() { dashboard.gaveUp = !dashboard.settings.reload_after_s }, // the server closes the connection next; a careful page goes on
   close_on_purpose() { dashboard.gaveUp = "on purpose"; dashboard.link.close() },
   busy({ seconds = 8 }) { const end = performance.now() + seconds * 1000; while (performance.now() < end); },
   endless_loop() { for (;;); },

@@ -1,0 +1,115 @@
+"""The machine whose systemd keeps a Chromium, booted by root around what an ordinary user does.
+
+::
+
+    python3 -m tests.faults.peers.machine --root /var/cache/kioskd-test/bookworm --share FOLDER -- COMMAND …
+
+The command finds its way by ``KIOSKD_PEERS_MACHINE``, a folder in FOLDER with a socket that takes the orders ``start NAME`` and
+``stop NAME`` for the unit ``kiosk@NAME``; what a browser is to use must be in FOLDER, which both see under the same name, as they do
+127.0.0.1.
+"""
+
+import argparse
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tests.system.machine import Machine, machine
+
+KIOSK = """\
+[Unit]
+Description=Kiosk
+
+[Service]
+User=nobody
+Group=nogroup
+ExecStart=/bin/bash {folder}/%i/start
+Restart=always
+RestartSec=5
+"""
+
+ORDERS = """\
+[Socket]
+ListenStream={folder}/orders
+SocketUser=nobody
+SocketMode=0600
+Accept=yes
+
+[Install]
+WantedBy=sockets.target
+"""
+
+ORDER = """\
+[Service]
+StandardInput=socket
+StandardOutput=socket
+ExecStart=/bin/sh /usr/local/lib/order
+"""
+
+CARRY_OUT = """\
+read -r verb name
+case $name in "" | *[!0-9a-f]*) echo "not a name: $name"; exit ;; esac
+case $verb in
+    start) systemctl start "kiosk@$name" 2>&1 && echo done ;;
+    stop)
+        systemctl kill --signal=KILL "kiosk@$name" 2>/dev/null # one that does not end is given a minute and a half
+        systemctl stop "kiosk@$name" 2>&1 && echo done
+        systemctl reset-failed "kiosk@$name" 2>/dev/null # by that kill
+        ;;
+    *) echo "not an order: $verb" ;;
+esac
+"""
+
+
+@contextlib.contextmanager
+def booted(root: Path, share: Path) -> Iterator[tuple[Machine, Path]]:
+    """A machine that takes orders, and the folder in ``share`` by which it does."""
+    folder = share / "machine"
+    folder.mkdir()
+    nobody = pwd.getpwnam("nobody")
+    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    options = (f"--bind={share}",)  # and the network of this machine
+    try:
+        with machine("kioskd-peers", [root], power=False, options=options) as it:
+            # A new machine empties its /tmp, in which the shared folder may be.
+            (it.seen_from_outside / "etc/tmpfiles.d").mkdir(exist_ok=True)
+            it.write("/etc/tmpfiles.d/tmp.conf", "")
+            for name, text in (("kiosk@.service", KIOSK), ("orders.socket", ORDERS), ("orders@.service", ORDER)):
+                it.write(f"/etc/systemd/system/{name}", text.format(folder=folder))
+            it.write("/usr/local/lib/order", CARRY_OUT)
+            it.start()
+            it.run("systemctl", "start", "orders.socket")
+            yield it, folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command with a machine beside it, and without where there can be none; return how it ended."""
+    parser = argparse.ArgumentParser(prog="machine", description=__doc__)
+    parser.add_argument("--root", type=Path, required=True, help="a Debian with a systemd and Chromium (scripts/debian-root)")
+    parser.add_argument("--share", type=Path, required=True, help="a folder of nobody's")
+    parser.add_argument("command", nargs="+")
+    options = parser.parse_args(arguments)
+    lacks = None
+    if os.geteuid() != 0:
+        lacks = "no machine can be booted for it: that needs root"
+    elif not options.root.exists():
+        lacks = f"no machine can be booted for it: there is no {options.root}"
+    elif shutil.which("systemd-nspawn") is None:
+        lacks = "no machine can be booted for it: systemd-nspawn is not installed"
+    if lacks:
+        return subprocess.run(options.command, env={**os.environ, "KIOSKD_PEERS_NO_MACHINE": lacks}, check=False).returncode
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    with booted(options.root, options.share) as (_, folder):
+        return subprocess.run(options.command, env={**os.environ, "KIOSKD_PEERS_MACHINE": str(folder)}, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
