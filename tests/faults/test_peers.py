@@ -44,7 +44,7 @@ def of_the(peer: Peer) -> list[str]:
 
 
 def launch(dashboard: Dashboard, folder: Path) -> Launch:
-    return Launch(dashboard.url, folder / "peer", folder / "peer" / "profile", flags=SMALL)
+    return Launch(f"{dashboard.url}?a=1&b=2", folder / "a peer", folder / "a peer" / "profile", flags=SMALL)
 
 
 @pytest.mark.chromium
@@ -151,6 +151,9 @@ async def test_a_peer_that_cannot_be_had_says_so(tmp_path: Path, monkeypatch: py
     with pytest.raises(EdgeUnavailable, match="Cannot start systemd: that needs root"):
         async with Systemd(Launch("http://127.0.0.1:1/", tmp_path, tmp_path / "profile")):
             pytest.fail("it was started")
+    (tmp_path / "network").write_text("net:[1]")
+    monkeypatch.setenv("KIOSKD_PEERS_MACHINE", str(tmp_path))
+    assert Systemd.missing() == "the machine has not the network that this is played in"
 
 
 def test_without_a_machine_the_others_go_on(tmp_path: Path) -> None:

@@ -19,12 +19,13 @@ START_S, BACK_S = 30.0, 20.0
 @lasting(120.0)
 async def test_a_unit_restarts_its_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nobody = pwd.getpwnam("nobody")
-    folder = tmp_path / "peer"
+    folder = tmp_path / "a peer"
     folder.mkdir()
     for each in (tmp_path, folder):
         os.chown(each, nobody.pw_uid, nobody.pw_gid)
     with machine.booted(Path(os.environ["KIOSKD_ROOT"]), tmp_path) as (it, orders):
         monkeypatch.setenv("KIOSKD_PEERS_MACHINE", str(orders))
+        monkeypatch.setenv("TMPDIR", str(tmp_path))  # a dashboard leaves its socket's folder there
         async with Dashboard(tmp_path / "dist") as dashboard:
             victim = Systemd(Launch(dashboard.url, folder, folder / "profile"))
             async with victim:

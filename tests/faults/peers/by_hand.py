@@ -46,13 +46,13 @@ class Nothing(Peer):
     says = "Chromium, started once"
 
     async def _start(self) -> None:
-        await self._spawn(*self.launch.command_line)
+        await self._spawn("bash", str(self._write("kiosk.sh", self.launch.script)))
 
 
 class CarefulPage(Nothing):
     """A page that helps itself. A page that gives up is none of these: told to, it loses its connection and goes on."""
 
-    name = "careful page"
+    name = "careful-page"
     says = "Chromium, started once; the page retries every 5 s for ever and reloads itself after 60 s without a connection"
     switches: ClassVar[Mapping[str, Any]] = {"retry": "forever", "retry_s": 5, "reload_after_s": 60}
 
@@ -60,7 +60,7 @@ class CarefulPage(Nothing):
 class ShellLoop(Peer):
     """The usual script."""
 
-    name = "shell loop"
+    name = "shell-loop"
     says = "while true; do chromium …; sleep 1; done, and the sed that hides a crash from the next start"
 
     async def _start(self) -> None:
@@ -78,7 +78,7 @@ class ShellLoop(Peer):
 class CronJob(ShellLoop):
     """The loop, and somebody who looks at the log now and then."""
 
-    name = "cron job"
+    name = "cron-job"
     says = "the shell loop, and every 5 minutes a job that kills the browser if its log, in which the page complains, has new errors"
     switches: ClassVar[Mapping[str, Any]] = {"complains": True}
 
@@ -95,7 +95,7 @@ class CronJob(ShellLoop):
 class DeployHook(ShellLoop):
     """The loop, and a deploy that ends the browser."""
 
-    name = "deploy hook"
+    name = "deploy-hook"
     says = "the shell loop, and a hook that restarts the browser after each deploy"
 
     async def deployed(self) -> None:

@@ -75,6 +75,7 @@ def booted(root: Path, share: Path) -> Iterator[tuple[Machine, Path]]:
     nobody = pwd.getpwnam("nobody")
     os.chown(folder, nobody.pw_uid, nobody.pw_gid)
     options = (f"--bind={share}",)  # and the network of this machine
+    (folder / "network").write_text(os.readlink("/proc/self/ns/net"))
     try:
         with machine("kioskd-peers", [root], power=False, options=options) as it:
             # A new machine empties its /tmp, in which the shared folder may be.

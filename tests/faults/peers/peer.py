@@ -58,7 +58,7 @@ class Launch:
 class Peer(Victim):
     """One of them. What it starts, itself included, carries a marker in its environment: so that nothing is left behind."""
 
-    name: ClassVar[str]
+    name: ClassVar[str]  # without a blank: folders are called so, too
     says: ClassVar[str]  # how people describe it
     switches: ClassVar[Mapping[str, Any]] = {}  # what its page wants of the dashboard
 
@@ -71,9 +71,6 @@ class Peer(Victim):
     def missing(cls) -> str | None:
         """Why it cannot be had here; None where it can."""
         return None
-
-    async def deployed(self) -> None:
-        """There is a new build, and whoever deployed it says so."""
 
     async def __aenter__(self) -> Self:
         """Start it. Raises EdgeUnavailable where it is missing."""
@@ -112,10 +109,10 @@ class Peer(Victim):
         return file
 
     async def _spawn(self, *command: str, **more: str) -> asyncio.subprocess.Process:
-        """Start a process in a session of its own; what it says is in ``log`` in the folder."""
+        """Start a process in the folder, in a session of its own; what it says is in ``log`` in the folder."""
         with (self.launch.folder / "log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                *command, env={**os.environ, **self.launch.environment, **more, flags.MARKER: self._marker},
+                *command, cwd=self.launch.folder, env={**os.environ, **self.launch.environment, **more, flags.MARKER: self._marker},
                 stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         self._started.append(process)

@@ -69,7 +69,7 @@ class Pm2(Peer):
         script = self._write("kiosk.sh", self.launch.script)
         self._home = tempfile.mkdtemp(prefix="kioskd-pm2-")  # a short path: its sockets are in it
         more = {"PM2_HOME": self._home, "PM2_DISABLE_VERSION_CHECK": "true"}
-        process = await self._spawn("node", str(PM2), "start", str(script), "--name", "kiosk", **more)
+        process = await self._spawn("node", str(PM2), "start", script.name, "--name", "kiosk", **more)
         if await process.wait() != 0:
             raise EdgeUnavailable(f"Cannot start pm2: {(self.launch.folder / 'log').read_text(errors='replace')}")
 
@@ -93,10 +93,12 @@ class Systemd(Peer):
 
     @classmethod
     def missing(cls) -> str | None:
-        """Where root has booted no machine around this process."""
-        if "KIOSKD_PEERS_MACHINE" in os.environ:
-            return None
-        return os.environ.get("KIOSKD_PEERS_NO_MACHINE") or "no machine was booted for it: tests/faults/peers/machine.py, which needs root"
+        """Where root has booted no machine around this process, or this process has left its network."""
+        if "KIOSKD_PEERS_MACHINE" not in os.environ:
+            return os.environ.get("KIOSKD_PEERS_NO_MACHINE") or "no machine was booted for it: that needs root, and peers/machine.py"
+        if (_machine() / "network").read_text() != os.readlink("/proc/self/ns/net"):
+            return "the machine has not the network that this is played in"
+        return None
 
     async def _start(self) -> None:
         share = _machine().parent.resolve()
