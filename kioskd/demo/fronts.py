@@ -19,7 +19,7 @@ async def answer(front: Front, request: web.Request, login: str) -> web.StreamRe
         case Front.BODYLESS:
             return web.Response(status=502, headers=_NEVER_STORED)
         case Front.HANG:
-            await asyncio.Event().wait()
+            await asyncio.sleep(86_400)  # what waits for nothing at all is collected as garbage
         case Front.PORTAL:
             return static("portal.html")
         case Front.REDIRECT_LOGIN:

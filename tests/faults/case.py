@@ -108,6 +108,7 @@ class Case:
     alone: bool  # its bound is a cold start and a second
     slow: bool  # also where patience is short
     inside: bool  # needs a network and mounts of its own
+    machine: bool  # needs a booted machine, whose systemd keeps kioskd
 
     def bound(self, times: Times) -> float:
         """How soon the page is to be back, or for how long nothing is to happen, in seconds."""
@@ -139,6 +140,7 @@ def case(
     alone: bool = False,
     slow: bool = False,
     inside: bool = False,
+    machine: bool = False,
     name: str = "",
     **each: Any,
 ) -> Callable[[Callable[..., Awaitable[None]]], Callable[..., Awaitable[None]]]:
@@ -157,7 +159,8 @@ def case(
             await play(scene, **each)
 
         CASES[slug] = Case(
-            slug, row, said, played, within, undisturbed, touches, control, why, same_document, once, not_before, alone, slow, inside
+            slug, row, said, played, within, undisturbed, touches, control, why, same_document, once, not_before, alone, slow, inside,
+            machine,
         )  # fmt: skip
         return play
 
@@ -191,6 +194,7 @@ class Scene:
     environment: dict[str, str] = field(default_factory=dict)
     flags: list[str] = field(default_factory=lambda: list(SMALL))
     command: str = "chromium"
+    machine: bool = False  # kioskd is a unit there
     learnt: bool = True  # kioskd remembers the page's connection from an earlier run
     profile: Path = Path()
     _victim: Victim | None = None
@@ -315,6 +319,7 @@ async def play(case: Case, who: str, folder: Path, times: Times, seed: int, wait
     bound, limit = case.bound(times), max(1.0, waits) * case.bound(times)
     outcome = Outcome(case.name, who, seed, times.quick, times.cold, bound, limit, None, False)
     async with scene(who, folder, times, seed) as it:
+        it.machine = case.machine
         try:
             await case.play(it)
             seconds = await (_back(case, it, limit) if case.within else _undisturbed(it, bound))

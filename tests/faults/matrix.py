@@ -30,7 +30,7 @@ from kioskd import __version__
 from kioskd.errors import KioskdError
 from tests.faults.case import CASES, Case, Control, Outcome, Times, limit_s, play, quick, shipped
 from tests.faults.stage import cold_start
-from tests.faults.victims import NAMES
+from tests.faults.victims import JUDGED, NAMES
 
 COLD_STARTS = 5
 WAITS = 3.0  # times the bound: so a miss has its figure, too
@@ -56,7 +56,7 @@ def chosen(options: argparse.Namespace) -> list[Job]:
     cases = [each for each in CASES.values() if _wanted(each, options)]
     if not cases:
         raise KioskdError("No case fits: see scripts/faults --list")
-    whos = NAMES if "all" in options.peer else tuple(dict.fromkeys(options.peer)) or NAMES[:2]
+    whos = NAMES if "all" in options.peer else tuple(dict.fromkeys(options.peer)) or JUDGED
     jobs = []
     for repeat in range(options.repeat):
         for case in cases:
@@ -118,7 +118,7 @@ class Run:
             print(json.dumps({"outcome": dataclasses.asdict(outcome), "repeat": job.repeat, "remark": remark}), flush=True)
 
     def _tell(self, job: Job, outcome: Outcome, remark: str) -> None:
-        judged = job.who in NAMES[:2]
+        judged = job.who in JUDGED
         mark = {True: "ok", False: "MISSED"}[outcome.well] if judged else "  "
         colour = ("\033[32m" if outcome.well else "\033[31m") if judged and self._colours else ""
         if job.case.within is None:
@@ -182,7 +182,7 @@ def summary(outcomes: Iterable[Outcome], seconds: float) -> int:
     for each in outcomes:
         last[each.case, each.who, each.seed] = each
         first.setdefault((each.case, each.who, each.seed), each)
-    judged = [key for key in last if key[1] in NAMES[:2]]
+    judged = [key for key in last if key[1] in JUDGED]
     missed = [key for key in judged if not last[key].well]
     lucky = [key for key in judged if last[key].well and not first[key].well]
     print(f"\n{len(judged) - len(missed)} of {len(judged)} as expected, in {seconds / 60:.0f} min", file=sys.stderr)

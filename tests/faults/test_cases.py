@@ -17,10 +17,10 @@ pytestmark = pytest.mark.chromium
 SEED = int(os.environ.get("KIOSKD_SEED", random.getrandbits(32)))
 
 
-KEPT = [
-    pytest.param(each, id=each.name, marks=[pytest.mark.alone] if each.alone else []) for each in CASES.values() if not each.slow
-]
-CONTROLS = [pytest.param(each, id=each.name) for each in CASES.values() if each.control is not Control.NONE and not each.slow]
+#: What needs a machine is played by ``scripts/faults``, and of the package by tests/system.
+PLAYED = [each for each in CASES.values() if not (each.slow or each.machine)]
+KEPT = [pytest.param(each, id=each.name, marks=[pytest.mark.alone] if each.alone else []) for each in PLAYED]
+CONTROLS = [pytest.param(each, id=each.name) for each in PLAYED if each.control is not Control.NONE]
 
 
 async def well(case: Case, who: str, folder: Path, times: Times) -> None:

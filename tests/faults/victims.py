@@ -1,10 +1,17 @@
 """Who keeps the browser in a case: kioskd, nobody, or what people use today."""
 
-from kioskd.demo.kiosk import Bare, Kiosk, Victim, merged
+from kioskd.demo.kiosk import Kiosk, Victim, merged
 from tests.faults.case import Scene
+from tests.faults.peers import PEERS, Launch
+from tests.faults.unit import Unit
 
-SAYS = {"kioskd": "this project", "nothing": "Chromium, started once: the control"}
+SAYS = {"kioskd": "this project, configured with the page's URL (and the folder of its build, where a case is about deploys)"}
+SAYS |= {peer.name: peer.says for peer in PEERS}
+
 NAMES = tuple(SAYS)
+
+#: These have to do as expected; the peers are only looked at.
+JUDGED = NAMES[:2]
 
 
 async def victim(scene: Scene) -> Victim:
@@ -13,8 +20,8 @@ async def victim(scene: Scene) -> Victim:
         browser = {"flags": scene.flags, "profile": str(scene.profile)}
         if scene.command != "chromium":
             browser["command"] = scene.command
-        return Kiosk(scene.url, scene.folder, scene.environment, **merged({"browser": browser}, scene.config))
-    assert scene.who == "nothing", scene.who
-    return Bare(
-        scene.url, scene.folder, profile=scene.profile, flags=scene.flags, display=scene.environment, command=scene.command
-    )
+        kind = Unit if scene.machine else Kiosk
+        return kind(scene.url, scene.folder, scene.environment, **merged({"browser": browser}, scene.config))
+    (peer,) = [each for each in PEERS if each.name == scene.who]
+    await scene.dashboard.switch(**peer.switches)
+    return peer(Launch(scene.url, scene.folder, scene.profile, scene.command, tuple(scene.flags), scene.environment))

@@ -1,5 +1,5 @@
 """All cases, by subject: importing this enters them into the table."""
 
-from tests.faults.cases import browser, network
+from tests.faults.cases import browser, daemon, network
 
-__all__ = ["browser", "network"]
+__all__ = ["browser", "daemon", "network"]

@@ -4,15 +4,16 @@
 
     python3 -m tests.faults.peers.machine --root /var/cache/kioskd-test/bookworm --share FOLDER -- COMMAND …
 
-The command finds its way by ``KIOSKD_PEERS_MACHINE``, a folder in FOLDER with a socket that takes the orders ``start NAME`` and
-``stop NAME`` for the unit ``kiosk@NAME``; what a browser is to use must be in FOLDER, which both see under the same name, as they do
-127.0.0.1.
+The command finds its way by ``KIOSKD_PEERS_MACHINE``, a folder in FOLDER with a socket that takes the orders ``start UNIT`` and
+``stop UNIT`` for the units ``kiosk@NAME``, a peer's, and ``kioskd@NAME``, kioskd's own; what they are to use must be in FOLDER, which
+both see under the same name, as they do 127.0.0.1.
 """
 
 import argparse
 import contextlib
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -34,6 +35,20 @@ Restart=always
 RestartSec=5
 """
 
+KIOSKD = """\
+[Unit]
+Description=kioskd
+StartLimitIntervalSec=0
+
+[Service]
+User=nobody
+Group=nogroup
+ExecStart=/bin/sh {folder}/%i/start
+"""
+
+SHIPPED = Path(__file__).parents[3] / "debian" / "kioskd.service"
+AS_SHIPPED = re.compile(r"^(?:Type|NotifyAccess|Restart\w*|WatchdogSec|Timeout\w+|KillMode)=.*\n", re.MULTILINE)
+
 ORDERS = """\
 [Socket]
 ListenStream={folder}/orders
@@ -53,14 +68,16 @@ ExecStart=/bin/sh /usr/local/lib/order
 """
 
 CARRY_OUT = """\
-read -r verb name
+read -r verb unit
+name=${unit#*@}
+case $unit in kiosk@"$name" | kioskd@"$name") ;; *) echo "not a unit: $unit"; exit ;; esac
 case $name in "" | *[!0-9a-f]*) echo "not a name: $name"; exit ;; esac
 case $verb in
-    start) systemctl start "kiosk@$name" 2>&1 && echo done ;;
+    start) systemctl start "$unit" 2>&1 && echo done ;;
     stop)
-        systemctl kill --signal=KILL "kiosk@$name" 2>/dev/null # one that does not end is given a minute and a half
-        systemctl stop "kiosk@$name" 2>&1 && echo done
-        systemctl reset-failed "kiosk@$name" 2>/dev/null # by that kill
+        systemctl kill --signal=KILL "$unit" 2>/dev/null # one that does not end is given a minute and a half
+        systemctl stop "$unit" 2>&1 && echo done
+        systemctl reset-failed "$unit" 2>/dev/null # by that kill
         ;;
     *) echo "not an order: $verb" ;;
 esac
@@ -81,7 +98,9 @@ def booted(root: Path, share: Path) -> Iterator[tuple[Machine, Path]]:
             # A new machine empties its /tmp, in which the shared folder may be.
             (it.seen_from_outside / "etc/tmpfiles.d").mkdir(exist_ok=True)
             it.write("/etc/tmpfiles.d/tmp.conf", "")
-            for name, text in (("kiosk@.service", KIOSK), ("orders.socket", ORDERS), ("orders@.service", ORDER)):
+            kioskd = KIOSKD + "".join(AS_SHIPPED.findall(SHIPPED.read_text()))
+            units = {"kiosk@.service": KIOSK, "kioskd@.service": kioskd, "orders.socket": ORDERS, "orders@.service": ORDER}
+            for name, text in units.items():
                 it.write(f"/etc/systemd/system/{name}", text.format(folder=folder))
             it.write("/usr/local/lib/order", CARRY_OUT)
             it.start()

@@ -93,44 +93,51 @@ class Systemd(Peer):
 
     @classmethod
     def missing(cls) -> str | None:
-        """Where root has booted no machine around this process, or this process has left its network."""
-        if "KIOSKD_PEERS_MACHINE" not in os.environ:
-            return os.environ.get("KIOSKD_PEERS_NO_MACHINE") or "no machine was booted for it: that needs root, and peers/machine.py"
-        if (_machine() / "network").read_text() != os.readlink("/proc/self/ns/net"):
-            return "the machine has not the network that this is played in"
-        return None
+        """Where there is no machine for it."""
+        return no_machine()
 
     async def _start(self) -> None:
-        share = _machine().parent.resolve()
+        share = machine_folder().parent.resolve()
         if not all(each.resolve().is_relative_to(share) for each in (self.launch.folder, self.profile)):
             raise EdgeUnavailable(f"Cannot start {self.name}: the machine sees nothing outside {share}")
         kept = {**self.launch.environment, "HOME": str(self.launch.folder), MARKER: self._marker}
         variables = "".join(f"export {shlex.join([f'{name}={value}'])}\n" for name, value in kept.items())
         script = self._write("kiosk.sh", self.launch.script.replace("\n", f"\n{variables}", 1))
-        where = _machine() / self._unit
+        where = machine_folder() / self._unit
         where.mkdir()
         (where / "start").symlink_to(script)
-        await self._order("start")
+        await order("start", f"kiosk@{self._unit}")
 
     async def _stop(self) -> None:
-        where = _machine() / self._unit
+        where = machine_folder() / self._unit
         if where.exists():
             try:
-                await self._order("stop")
+                await order("stop", f"kiosk@{self._unit}")
             finally:
                 shutil.rmtree(where)
         await super()._stop()
 
-    async def _order(self, verb: str) -> None:
-        reader, writer = await asyncio.open_unix_connection(str(_machine() / "orders"))
-        try:
-            writer.write(f"{verb} {self._unit}\n".encode())
-            answer = (await reader.read()).decode(errors="replace").strip()
-        finally:
-            writer.close()
-        if answer != "done":
-            raise EdgeUnavailable(f"The machine does not {verb} the unit: {answer}")
+
+def no_machine() -> str | None:
+    """Why there is none: root has booted none around this process, or this process has left its network."""
+    if "KIOSKD_PEERS_MACHINE" not in os.environ:
+        return os.environ.get("KIOSKD_PEERS_NO_MACHINE") or "no machine was booted for it: that needs root, and peers/machine.py"
+    if (machine_folder() / "network").read_text() != os.readlink("/proc/self/ns/net"):
+        return "the machine has not the network that this is played in"
+    return None
 
 
-def _machine() -> Path:
+async def order(verb: str, unit: str) -> None:
+    """Let the machine ``start`` or ``stop`` a unit. Raises EdgeUnavailable with what it says."""
+    reader, writer = await asyncio.open_unix_connection(str(machine_folder() / "orders"))
+    try:
+        writer.write(f"{verb} {unit}\n".encode())
+        answer = (await reader.read()).decode(errors="replace").strip()
+    finally:
+        writer.close()
+    if answer != "done":
+        raise EdgeUnavailable(f"The machine does not {verb} {unit}: {answer}")
+
+
+def machine_folder() -> Path:
     return Path(os.environ["KIOSKD_PEERS_MACHINE"])
