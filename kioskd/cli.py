@@ -1,6 +1,7 @@
-"""The command ``kioskd``: run the agent, look at a configuration, try it with a dashboard of its own."""
+"""The command ``kioskd``: run the agent, look at a configuration, go through its decisions again, try it with a dashboard of its own."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,22 @@ examples:
   kioskd check-config               is /etc/kioskd.yaml right? every mistake at once, with line and key
   kioskd show-config                what is in force, defaults included
   kioskd run --config ./mine.yaml   run in this terminal; Ctrl+C ends it and the browser
+  kioskd replay kioskd.story        what it decided, and why, once more (kioskd replay --help: where to get a story)
   kioskd demo                       a dashboard to try it with, and switches to break it
+"""
+
+
+REPLAY = """\
+A running kioskd keeps the story of late: the last hour, and of the days before what was not all well. In memory; fetch it before a restart.
+What may be secret in a URL is left out of it.
+
+examples:
+  sudo curl --unix-socket /run/kioskd/control.sock http://kioskd/api/story >kioskd.story
+  kioskd replay kioskd.story        ends with 1 where this version decides otherwise, and says where
+  kioskd replay --all - <kioskd.story
+
+lines:
+  < a fact      = a verdict (and how far the ladder went)      > an action
 """
 
 
@@ -31,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _check(options.file)
         case "show-config":
             return _show(options.file)
+        case "replay":
+            return _replay(options.file, options.all)
         case "demo":
             from kioskd.demo.server import main as demo
 
@@ -56,6 +74,15 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("file", type=Path, nargs="?", default=CONFIG, metavar="FILE")
     show = commands.add_parser("show-config", help="print the configuration in force, every key with its value")
     show.add_argument("file", type=Path, nargs="?", default=CONFIG, metavar="FILE")
+    replay = commands.add_parser(
+        "replay",
+        help="go through a story again: what was decided, and whether this version decides the same",
+        description="Goes through a story again: facts, verdicts, actions; and checks that the decisions are those of then.",
+        epilog=REPLAY,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    replay.add_argument("file", metavar="FILE", help="what GET /api/story gave; - is standard input")
+    replay.add_argument("--all", action="store_true", help="the quiet rounds, too")
     commands.add_parser("demo", help="serve a dashboard that can be told to misbehave (kioskd demo --help)", add_help=False)
     return parser
 
@@ -82,6 +109,31 @@ def _show(path: Path) -> int:
         print("\n".join(error.mistakes), file=sys.stderr)
         return BAD_CONFIG
     return OK
+
+
+def _replay(file: str, everything: bool) -> int:
+    from kioskd.errors import KioskdError
+    from kioskd.replay import Replay
+    from kioskd.wire import story
+
+    name = "standard input" if file == "-" else file
+    try:
+        with open(0 if file == "-" else file, "rb", closefd=file != "-") as source:
+            told = story.read(source.read(story.LARGEST + 1), name, __version__)
+    except OSError as error:
+        print(f"{name}: cannot be read: {error.strerror}", file=sys.stderr)
+        return FAILED
+    except KioskdError as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    replay = Replay(told, everything, colours=sys.stdout.isatty() and "NO_COLOR" not in os.environ)
+    try:
+        for line in replay.lines():
+            print(line)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read has seen enough; Python would complain once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return OK if replay.same else FAILED
 
 
 def _run(path: Path, strict: bool, session: bool) -> int:

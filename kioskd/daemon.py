@@ -6,11 +6,12 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+from kioskd import __version__
 from kioskd.core import actions as a
 from kioskd.core.facts import Asked, Command, ConfigRead, ConfigRejected, DeployRead
 from kioskd.core.policy import origin
@@ -29,7 +30,7 @@ from kioskd.errors import ConfigError, EdgeUnavailable
 from kioskd.screen import Screen
 from kioskd.shell import Shell
 from kioskd.web import template
-from kioskd.wire import pages
+from kioskd.wire import pages, story
 from kioskd.wire.config import Config, in_session, policy
 from kioskd.wire.status import Clocks, status
 
@@ -218,6 +219,7 @@ class Daemon:
             origins=lambda: frozenset({origin(self.config.url or ""), *self.config.api.origins} - {""}),
             holding=lambda: self._page(a.Place.HOLDING),
             alive=lambda: time.monotonic() - self.shell.turned_at < ALIVE_S,
+            story=self.story,
             hub=self.hub,
             reloads=self.reloads,
             token=token,
@@ -246,6 +248,10 @@ class Daemon:
             "profile": self.screen.profile_trouble,
         }  # fmt: skip
         return status(self.shell.kernel, Clocks(time.monotonic(), time.time()), problems)
+
+    def story(self) -> Iterator[str]:
+        """Give what ``GET /api/story`` shows, as it is now."""
+        return story.lines(self.shell.story.chapters(), __version__, Clocks(time.monotonic(), time.time()))
 
 
 def _below(folder: str | None) -> str | None:

@@ -10,9 +10,10 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from kioskd.core.actions import Action, AskBrowser, AskPage, LookForScreen, ProbeServer, ReadMemory, Steps
+from kioskd.core.actions import Action, Steps
 from kioskd.core.facts import Done, Fact, Failed, Woke
 from kioskd.core.kernel import Kernel
+from kioskd.core.story import ROUNDS, Story
 from kioskd.core.verdict import Verdict
 from kioskd.edges.log import message_id
 from kioskd.edges.notify import NullNotify
@@ -32,9 +33,6 @@ REPEAT_S = 600.0
 #: In a watchdog's period, at least. A turn pings when the last ping is a third of the period old: so none comes later than half of it.
 TURNS = 6
 
-#: Asked again and again while all is well: not worth a line.
-QUIET = (AskPage, AskBrowser, LookForScreen, ProbeServer, ReadMemory)
-
 
 class Shell:
     """The loop around one kernel."""
@@ -42,6 +40,7 @@ class Shell:
     def __init__(self, notify: NullNotify, clock: Callable[[], float] = time.monotonic) -> None:
         """``clock`` counts seconds and never jumps."""
         self.kernel = Kernel()
+        self.story = Story(self.kernel)
         self.verbs: dict[type[Action], Verb] = {}
         self._notify = notify
         self._clock = clock
@@ -71,6 +70,7 @@ class Shell:
             while (fact := await self._next(wake_at)) is not None:
                 now = self._clock()
                 actions, wake_at = self.kernel.handle(fact, now)
+                self.story.add(now, fact, actions)
                 if self._notify.watchdog_period_s is not None:
                     wake_at = min(wake_at, now + self._notify.watchdog_period_s / TURNS)
                 for action in actions:
@@ -104,7 +104,7 @@ class Shell:
             outcome = Failed(action, f"bug: {error!r}")
         else:
             outcome = Done(action)
-        if isinstance(outcome, Failed) and not isinstance(action, QUIET):
+        if isinstance(outcome, Failed) and not isinstance(action, ROUNDS):
             self._warn((type(action), outcome.reason), "! %s: %s", action, outcome.reason)
         self.emit(outcome)
 

@@ -11,7 +11,7 @@ The kernel has no clock, does no I/O and keeps no reference to anything outside.
 same actions: a story can be replayed.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import inf
 
@@ -35,17 +35,31 @@ LONGEST_SLEEP_S = 60.0
 LATE_S = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that a turn depends on, besides its fact and its moment. (The verdict and the plan are made anew in each.)"""
+
+    policy: Policy = field(default_factory=Policy)
+    view: View = field(default_factory=View)
+    ladder: Ladder = field(default_factory=Ladder)
+    judgement: Judgement = Judgement(Verdict.NO_BROWSER, 0.0, "no configuration has been read yet", None)
+    wake_at: float = inf
+
+
 class Kernel:
     """What is known, where the ladder stands, and what comes next."""
 
-    def __init__(self) -> None:
-        """Know nothing yet, and do nothing until a configuration has been read or rejected."""
-        self.policy = Policy()
-        self.view = View()
-        self.ladder = Ladder()
-        self.judgement = Judgement(Verdict.NO_BROWSER, 0.0, "no configuration has been read yet", None)
+    def __init__(self, state: State | None = None) -> None:
+        """Go on from a state. Without one: know nothing yet, and do nothing until a configuration has been read or rejected."""
+        state = state or State()
+        self.policy, self.view, self.ladder = state.policy, state.view, state.ladder
+        self.judgement, self.wake_at = state.judgement, state.wake_at
         self.plan: Plan | None = None
-        self.wake_at = inf
+
+    @property
+    def state(self) -> State:
+        """Where the kernel stands now: another one goes on from there as this one does."""
+        return State(self.policy, self.view, self.ladder, self.judgement, self.wake_at)
 
     def handle(self, fact: Fact, now: float) -> tuple[list[Action], float]:
         """Take a fact at ``now`` (monotonic seconds); return what to do, and when to wake the kernel next."""

@@ -217,6 +217,15 @@ class Kiosk(Victim):
                 answer: dict[str, Any] = await response.json()
                 return answer
 
+    async def story(self, file: Path | None = None) -> Path:
+        """GET /api/story on the unix socket, into a file (``kioskd.story`` beside the log) for ``kioskd replay``."""
+        file = file or self.folder / "kioskd.story"
+        async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(self.control)) as session:
+            async with session.get("http://kioskd/api/story") as response:
+                response.raise_for_status()
+                file.write_bytes(await response.read())
+        return file
+
     async def shows(self, within: float, **wanted: Any) -> dict[str, Any]:
         """Wait until the status has these values (dots for sections: ``page.url``); return it."""
         deadline, known = time.monotonic() + within, None

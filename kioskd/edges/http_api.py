@@ -1,4 +1,4 @@
-"""The HTTP door: what the page and people may look at, on the loopback; what changes something, on the unix socket or with the token."""
+"""The HTTP door: what the page and people may look at, on the loopback; what is not for all, on the unix socket or with the token."""
 
 import asyncio
 import contextlib
@@ -6,12 +6,13 @@ import hashlib
 import json
 import logging
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from kioskd.core.facts import DeployRead
+from kioskd.edges import story
 from kioskd.edges.access import GROUP, Token, peer_may
 from kioskd.edges.broadcast import CLIENTS, Hub
 from kioskd.edges.doors import Doors, is_loopback
@@ -32,9 +33,11 @@ RETRY_S = 5.0
 READ_METHODS = frozenset({"GET", "HEAD"})
 VERSION_PATH = "/api/deployment_version"
 RELOAD_PATH = "/api/reload"
+STORY_PATH = "/api/story"
 SOCKET_PATH = "/ws"
 SCRIPTS = ("/kioskd.js", "/kioskd.mjs")
 CHANGES = frozenset({RELOAD_PATH})
+GUARDED = CHANGES | {STORY_PATH}
 READ_ELSEWHERE = frozenset({VERSION_PATH, *SCRIPTS})  # with CORS; a WebSocket knows no CORS, and its Origin is looked at
 CONNECTIONS = CLIENTS + 500  # at a time on ``api.listen``
 BODY_S = 5.0
@@ -57,6 +60,7 @@ class Source:
     origins: Callable[[], frozenset[str]]  # that may read the version and hear broadcasts
     holding: Callable[[], str]  # the holding page's HTML
     alive: Callable[[], bool]
+    story: Callable[[], Iterator[str]]  # line by line
     hub: Hub
     reloads: Reloads
     token: Token
@@ -126,6 +130,7 @@ class Api:
         application.router.add_get("/api/status", self._get_status)
         application.router.add_get("/healthz", self._get_health)
         application.router.add_get("/holding", self._get_holding)
+        application.router.add_get(STORY_PATH, self._get_story)
         for path in SCRIPTS:
             application.router.add_get(path, self._get_script)
         application.router.add_get(SOCKET_PATH, self._listen_in)
@@ -176,7 +181,7 @@ class Api:
         except Exception:  # a mistake of ours ends this answer, and tells the client nothing of our insides
             log.exception("Cannot answer %s", request.path)
             response = _json({"error": "internal error"}, 500)
-        if response.prepared:  # a WebSocket, which is over by now
+        if response.prepared:  # a WebSocket or a story, which is over by now
             return response
         response.force_close()  # a connection is one request: see Gate
         for name, value in HEADERS.items():
@@ -196,12 +201,12 @@ class Api:
             return web.Response(status=204, headers={"Allow": _methods(request.path)})
         if (request.method not in READ_METHODS) != (request.path in CHANGES):
             raise web.HTTPMethodNotAllowed(request.method, READ_METHODS)
-        if request.path in CHANGES and (refused := self._refused(request, peer)) is not None:
+        if request.path in GUARDED and (refused := self._refused(request, peer)) is not None:
             return refused
         return await handler(request)
 
     def _refused(self, request: "Request", peer: socket.socket | None) -> "Response | None":
-        """Return how a request that changes something is refused; None where it is not."""
+        """Return how a request for what not everybody may is refused; None where it is not."""
         if peer is not None:
             return None if peer_may(peer) else _json({"error": f"only root and the group {GROUP} may do this"}, 403)
         if "Authorization" not in request.headers:
@@ -274,6 +279,13 @@ class Api:
         from aiohttp import web
 
         return web.Response(text=self._source.holding(), content_type="text/html", headers={"Content-Security-Policy": HOLDING_POLICY})
+
+    async def _get_story(self, request: "Request") -> "StreamResponse":
+        from aiohttp import web
+
+        response = web.StreamResponse(headers={**HEADERS, "Content-Type": "application/x-ndjson"})
+        response.force_close()
+        return await story.tell(request, response, self._source.story())
 
     # --- broadcasts and reloads ---------------------------------------------------------------------
 

@@ -34,12 +34,13 @@ class Door:
         self.control = control
         self.page = "<!doctype html><title>väntar</title>"
         self.origins = {HOME}
+        self.story = ["first\n", "last\n"]
         self.facts: list[Fact] = []
         self.hub = Hub(KEY)
         self.reloads = Reloads(self.facts.append, self.hub.broadcast, lambda: "the reason")
         source = Source(
             lambda: self.read, lambda: dict(self.state), lambda: frozenset(self.origins), lambda: self.page, lambda: self.alive,
-            self.hub, self.reloads, Token(None, state),
+            lambda: iter(self.story), self.hub, self.reloads, Token(None, state),
         )  # fmt: skip
         self.api = Api(listen, control, source)
 
