@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from kioskd.core.facts import DeployRead
-from kioskd.edges import story
 from kioskd.edges.access import GROUP, Token, peer_may
 from kioskd.edges.broadcast import CLIENTS, Hub
 from kioskd.edges.doors import Doors, is_loopback
 from kioskd.edges.gate import BODY, Gate
 from kioskd.edges.reloads import Reloads
+from kioskd.edges.story import Teller
 from kioskd.errors import EdgeUnavailable
 from kioskd.web import script
 from kioskd.wire.version import write_version
@@ -75,6 +75,7 @@ class Api:
         self.control_problem: str | None = None
         self._listen, self._source = listen, source
         self._doors = Doors(control)
+        self._teller = Teller()
         self._runner: AppRunner | None = None
         self._said = ""  # of the token
         self._moved = asyncio.Event()
@@ -160,6 +161,7 @@ class Api:
         self._doors.close()
         self._source.hub.close()
         self._source.reloads.close()
+        self._teller.close()
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
@@ -210,7 +212,8 @@ class Api:
         if peer is not None:
             return None if peer_may(peer) else _json({"error": f"only root and the group {GROUP} may do this"}, 403)
         if "Authorization" not in request.headers:
-            why = "this needs the token (Authorization: Bearer …); on this machine use kioskctl"
+            way = "use kioskctl" if request.path in CHANGES else "ask kioskd's unix socket"
+            why = f"this needs the token (Authorization: Bearer …); on this machine {way}"
         else:
             try:
                 if self._source.token.admits(request.headers["Authorization"]):
@@ -285,7 +288,7 @@ class Api:
 
         response = web.StreamResponse(headers={**HEADERS, "Content-Type": "application/x-ndjson"})
         response.force_close()
-        return await story.tell(request, response, self._source.story())
+        return await self._teller.tell(request, response, self._source.story())
 
     # --- broadcasts and reloads ---------------------------------------------------------------------
 

@@ -11,11 +11,34 @@ TURN_S = 0.005  # in one go: a thousand facts take a tenth of a second on a smal
 PIECE = 64 << 10  # characters, at least, but for the last
 
 
-async def tell(request: "Request", response: "StreamResponse", lines: Iterator[str]) -> "StreamResponse":
-    """Send the lines as they are made."""
-    await response.prepare(request)
-    if request.method == "HEAD":
+class Teller:
+    """Who tells the story, to whoever asks."""
+
+    def __init__(self) -> None:
+        self._listening: set[asyncio.Transport] = set()
+
+    async def tell(self, request: "Request", response: "StreamResponse", lines: Iterator[str]) -> "StreamResponse":
+        """Send the lines as they are made."""
+        await response.prepare(request)
+        if request.method == "HEAD":
+            return response
+        transport = request.transport
+        if transport is None:
+            raise ConnectionResetError("The listener is gone")
+        self._listening.add(transport)
+        try:
+            await _send(response, lines)
+        finally:
+            self._listening.discard(transport)
         return response
+
+    def close(self) -> None:
+        """Let everybody go: aiohttp ends only when every answer is given, and systemd does not wait for so long."""
+        for transport in self._listening:
+            transport.abort()
+
+
+async def _send(response: "StreamResponse", lines: Iterator[str]) -> None:
     loop = asyncio.get_running_loop()
     piece: list[str] = []
     size, until = 0, loop.time() + TURN_S
@@ -30,4 +53,3 @@ async def tell(request: "Request", response: "StreamResponse", lines: Iterator[s
             until = loop.time() + TURN_S
     await response.write("".join(piece).encode())
     await response.write_eof()
-    return response

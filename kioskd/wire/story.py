@@ -35,7 +35,7 @@ LONGEST_LINE = 16 << 20
 FETCH = "curl --unix-socket /run/kioskd/control.sock http://kioskd/api/story"
 
 _MOST = 10**15  # a number beyond it is nothing that kioskd ever wrote
-_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s\"'<>]*[^\s\"'<>.,:;)]|data:[^\s\"'<>,]*,[^\s\"'<>]+", re.IGNORECASE)
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s\"'<>]*[^\s\"'<>.,:;)]|data:[^\s\"'<>,]*,[^\s\"'<>]*[^\s\"'<>.,:;)]", re.IGNORECASE)
 _WHOLE = re.compile(r"(?:[a-z][a-z0-9+.-]*://|data:[^\s\"'<>,]*,)", re.IGNORECASE)
 
 
@@ -138,7 +138,9 @@ def read(content: bytes, name: str, ours: str) -> Told:
                 case _:
                     raise ValueError("is neither a chapter, nor a turn in one, nor the end")
         except ValueError as error:
-            raise KioskdError(f"{name}:{number}: {error}{_origin(version, ours)}") from None
+            raise KioskdError(f"{name}:{number}: {_short(error)}{_origin(version, ours)}") from None
+        except RecursionError:
+            raise KioskdError(f"{name}:{number}: has too many things inside one another: kioskd did not write it") from None
     raise KioskdError(f"{name}:{len(rows)}: the end is missing: the file was cut off; fetch it again")
 
 
@@ -175,6 +177,11 @@ def _turn(now: object, fact: object, actions: object, before: list[Turn]) -> Tur
     if before and moment < before[-1][0]:
         raise ValueError(f"the moment {moment} is before that of the line above, {before[-1][0]}")
     return moment, _in("the fact", Fact, fact), _in("the actions", tuple[Action, ...], actions)
+
+
+def _short(error: ValueError) -> str:
+    said = str(error)
+    return said if len(said) < 250 else "…" + said[-250:]
 
 
 def _origin(version: str, ours: str) -> str:
