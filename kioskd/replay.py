@@ -73,7 +73,8 @@ class Replay:
                 yield f"{at} {self._verdict(kernel)}"
             if actions != ordered:
                 self.same = False
-                yield from (self._in(RED, f"{at} > {which}: {_listed(those)}") for which, those in (("then", ordered), ("now", actions)))
+                for which, these, those in (("then", ordered, actions), ("now", actions, ordered)):
+                    yield self._in(RED, f"{at} > {which}: {_listed([action for action in these if action not in those])}")
                 yield self._in(DIM, "# what came after that came of another decision: on to the next chapter")
                 return
             yield from (f"{at} > {text(action)}" for action in actions if self.everything or not isinstance(action, _ASKED))
@@ -109,8 +110,8 @@ def _wall(told: Told, moment: float) -> str:
     return datetime.fromtimestamp(max(0.0, told.clocks.wall - told.clocks.monotonic + moment), UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 
-def _listed(actions: tuple[Action, ...]) -> str:
-    return "; ".join(map(text, actions)) or "nothing"
+def _listed(actions: list[Action]) -> str:
+    return "; ".join(map(text, actions)) or "nothing else"
 
 
 def text(value: object) -> str:

@@ -115,7 +115,10 @@ def _without(url: str, hidden: dict[str, int]) -> str:
 
 
 def read(content: bytes, name: str, ours: str) -> Told:
-    """Return the story in a file; ``name`` is the file's, ``ours`` the version that reads it. Raises ``KioskdError`` with file, line, what is wrong and what to do."""
+    """Return the story in the file ``name``, for a kioskd of the version ``ours``.
+
+    Raises ``KioskdError`` with file, line, what is wrong and what to do.
+    """
     if len(content) > LARGEST:
         raise KioskdError(f"{name}: is larger than {LARGEST >> 20} MB: no story of kioskd is; get one with {FETCH}")
     rows = content.split(b"\n")

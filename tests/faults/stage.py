@@ -16,8 +16,11 @@ from typing import Any
 
 import pytest
 
+import kioskd
 from kioskd.demo.dashboard import Dashboard
 from kioskd.demo.kiosk import Bare, Kiosk, Victim, merged
+from kioskd.replay import Replay
+from kioskd.wire.story import read
 
 QUICK: dict[str, Any] = {
     "interval": 1,
@@ -122,7 +125,17 @@ async def kept(
                 yield Stage(dashboard, kiosk, kiosk)
             except BaseException:
                 print(kiosk.log())
+                await tell(kiosk)
                 raise
+
+
+async def tell(kiosk: Kiosk) -> None:
+    """Print what was decided, while there is somebody who can tell."""
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(5):
+            file = await kiosk.story()
+        for line in Replay(read(file.read_bytes(), file.name, kioskd.__version__)).lines():
+            print(line)
 
 
 @contextlib.asynccontextmanager
