@@ -1,7 +1,5 @@
 """What a real kioskd decided about a real browser is decided again, from what it tells of it."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import aiohttp
@@ -14,11 +12,10 @@ from kioskd.replay import Replay
 from kioskd.wire.story import Told, read
 from tests.aio import asynctest
 from tests.faults.stage import START_S, Stage, comes_back, kept
+from tests.faults.test_config import command
 from tests.faults.test_processes import killed
 
 pytestmark = pytest.mark.chromium
-
-REPOSITORY = Path(kioskd.__file__).parents[1]
 
 
 @asynctest
@@ -28,11 +25,11 @@ async def test_a_killed_browser_is_decided_again_and_otherwise_by_another_kioskd
         await comes_back(stage, START_S, killed)
         await stage.proven()
         file = await only_for_those_who_may(stage)
-    answer = subprocess.run([sys.executable, "-m", "kioskd", "replay", str(file)], capture_output=True, text=True, cwd=REPOSITORY, timeout=60)
-    print(answer.stdout)
-    assert (answer.returncode, answer.stderr) == (0, "")
-    gone, last = answer.stdout.index("< BrowserGone generation=1"), answer.stdout.splitlines()[-1]
-    assert "> StartBrowser generation=2" in answer.stdout[gone:] and "= HEALTHY" in answer.stdout[gone:]
+    code, said = await command("replay", str(file))
+    print(said)
+    assert code == 0
+    gone, last = said.index("< BrowserGone generation=1"), said.splitlines()[-1]
+    assert "> StartBrowser generation=2" in said[gone:] and "= HEALTHY" in said[gone:]
     assert last.startswith("The same ") and last.endswith(" decisions again.")
     assert "5ecret" not in file.read_text()
 
