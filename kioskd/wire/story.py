@@ -156,9 +156,10 @@ def _head(row: bytes, name: str) -> tuple[str, Clocks]:
         case {"story": int(form), "kioskd": str(version)} if form != FORMAT:
             theirs = shown(version)
             raise KioskdError(f"{name}:1: this is form {form} of a story, by kioskd {theirs}: replay it there; form {FORMAT} is read here")
-        case {"story": int(), "kioskd": str(version), "monotonic": int() | float() as monotonic, "wall": int() | float() as wall}:
-            if abs(monotonic) <= _MOST and 0 <= wall < 2**37:  # years with four digits
-                return shown(version), Clocks(monotonic, wall)
+        case {"story": int(), "kioskd": str(version), "monotonic": int() | float() as monotonic, "wall": int() | float() as wall} if (
+            abs(monotonic) <= _MOST and 0 <= wall < 2**37  # years with four digits
+        ):
+            return shown(version), Clocks(monotonic, wall)
     raise KioskdError(f"{name}:1: this is no story of kioskd: get one with {FETCH}")
 
 

@@ -192,11 +192,13 @@ def steps(depth: int, inmost: str = "") -> str:
     return '{"Done": {"action": ' + '{"Steps": {"actions": [' * depth + inmost + "]}}" * depth + "}}"
 
 
+FACTS, ACTIONS = (f"one of {len(get_args(kinds))} known names" for kinds in (f.Fact, a.Action))
+
 #: Facts that are none, and what is said of them.
 NO_FACTS = {
-    "1": "1 stands where one of 28 known names belongs",
-    '{"Flew": {}}': '"Flew" is not known here; one of 28 known names belongs here',
-    '{"Woke": {}, "Done": {}}': "stands where one of 28 known names belongs",
+    "1": f"1 stands where {FACTS} belongs",
+    '{"Flew": {}}': f'"Flew" is not known here; {FACTS} belongs here',
+    '{"Woke": {}, "Done": {}}': f"stands where {FACTS} belongs",
     '{"Woke": []}': "Woke: [] stands where its fields belong",
     '{"Woke": {}}': "Woke.due: is missing",
     '{"Woke": {"due": "1"}}': 'Woke.due: "1" stands where a number belongs',
@@ -214,7 +216,7 @@ NO_FACTS = {
     '{"Done": {"action": {"ProbeServer": {"probe": {"Probe": "HOME"}, "url": "", "timeout": 1, "homes": [1]}}}}':
         "Done.action: ProbeServer.homes: of the set: 1 stands where a text belongs",
     steps(300): "has too many things inside one another: kioskd did not write it",
-    steps(60, '{"Flew": {}}'): 'Steps.actions: number 1: "Flew" is not known here; one of 25 known names belongs here',
+    steps(60, '{"Flew": {}}'): f'Steps.actions: number 1: "Flew" is not known here; {ACTIONS} belongs here',
 }  # fmt: skip
 
 
