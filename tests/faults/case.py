@@ -30,7 +30,7 @@ from kioskd.demo.dashboard import Dashboard
 from kioskd.demo.dist import How
 from kioskd.demo.kiosk import Kiosk, Victim, merged
 from tests.faults import inside
-from tests.faults.stage import QUICK, SMALL, START_S, TRIED_AGAIN_S, remember
+from tests.faults.stage import QUICK, SMALL, START_S, TRIED_AGAIN_S, remember, tell
 
 Seconds = Callable[["Times"], float]
 
@@ -335,6 +335,7 @@ async def play(case: Case, who: str, folder: Path, times: Times, seed: int, wait
             outcome = dataclasses.replace(outcome, steps=_steps(it.kiosk.log()))
             if not outcome.well:
                 print(it.kiosk.log(), file=sys.stderr)
+                await tell(it.kiosk)
     return outcome
 
 

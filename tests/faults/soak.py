@@ -326,6 +326,8 @@ async def run(minutes: float, seed: int, folder: Path) -> int:
             print("\n".join(soak.story[-60:]))
             print(soak.kiosk.log()[-20_000:])
             print(f"MISSED: {said}\nAgain: scripts/soak --minutes {minutes:g} --seed {seed}")
+            _, name = tempfile.mkstemp(prefix=f"kioskd-soak-{seed}-", suffix=".story", dir="/tmp")
+            print(f"What was decided, and why: kioskd replay {await soak.kiosk.story(Path(name))}")
         return 1 if said else 0
 
 

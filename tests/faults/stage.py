@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import shutil
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -135,7 +136,7 @@ async def tell(kiosk: Kiosk) -> None:
         async with asyncio.timeout(5):
             file = await kiosk.story()
         for line in Replay(read(file.read_bytes(), file.name, kioskd.__version__)).lines():
-            print(line)
+            print(line, file=sys.stderr)
 
 
 @contextlib.asynccontextmanager
