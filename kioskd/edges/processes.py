@@ -11,12 +11,17 @@ import logging
 import os
 import re
 import signal
+import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from kioskd.wire.flags import MARKER
 
 log = logging.getLogger(__name__)
+
+#: Until the last thread of a process that was killed has gone, too.
+HANDED_OVER_S = 0.5
 
 _PR_SET_CHILD_SUBREAPER = 36
 _KIND = re.compile(r"[\0 ]--type=([a-z-]+)")
@@ -101,21 +106,33 @@ async def end_tree(profile: str, marker: str, started: Callable[[], int | None],
         killed.update(process.pid for process in processes)
         await asyncio.sleep(pause)  # nothing tells of the end of a process that is not our child
         pause = min(pause * 2, 0.05)
-    _reap(killed, session)
+    # A process counts as dead when its first thread is; what it leaves behind comes to us only with its last one.
+    deadline = time.monotonic() + HANDED_OVER_S
+    while _reap(killed, session) and time.monotonic() < deadline:
+        await asyncio.sleep(pause)
     killed.clear()
 
 
-def _reap(killed: set[int], session: int) -> None:
-    """Take the exit codes that nobody else waits for. Other edges' children are left to them."""
+def _reap(killed: set[int], session: int) -> bool:
+    """Take the exit codes that nobody else waits for; tell whether one is still to come. Other edges' children are left to them.
+
+    Nobody waits for what was handed over to us from a session that has no leader any more: crash handlers make themselves one, and end
+    with their browser.
+    """
+    left = False
     for name in os.listdir("/proc"):
         if not name.isdigit():
             continue
         state, parent, _, sid, *_ = (*_stat(name), b"", b"", b"", b"")
-        if state == b"Z" and int(parent) == os.getpid() and (int(name) in killed or int(sid) == session):
-            try:
-                os.waitpid(int(name), os.WNOHANG)
-            except ChildProcessError:
-                continue
+        if state != b"Z":
+            continue
+        ours, doomed = int(parent) == os.getpid(), int(name) in killed or int(sid) == session
+        if ours and (doomed or not _stat(sid.decode())):
+            with suppress(ChildProcessError):
+                left |= os.waitpid(int(name), os.WNOHANG) == (0, 0)
+        else:
+            left |= doomed
+    return left
 
 
 def memory(processes: Iterable[Process]) -> int:

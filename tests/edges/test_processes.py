@@ -1,9 +1,16 @@
-"""How much memory the browser holds, by the kernel's word. Ending processes is tried with a real browser (``test_browser.py``)."""
+"""How much memory the browser holds, by the kernel's word; and what is reaped. The rest is tried with a real browser."""
 
+import asyncio
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from kioskd.edges import processes
 from kioskd.edges.processes import unit_memory
 
 UNIT = "0::/system.slice/kioskd.service\n"
@@ -48,3 +55,43 @@ def test_a_kernel_that_counts_no_memory_says_nothing(groups: Path, monkeypatch: 
     stat.write_text(STAT)
     monkeypatch.delenv("INVOCATION_ID")  # started by hand, in a terminal that a unit runs
     assert counted(groups) is None
+
+
+#: Twice forked, with a session between whose leader has gone: so a crash handler starts.
+HANDLER = """
+import os, sys
+if os.fork() == 0:
+    os.setsid()
+    if pid := os.fork():
+        print(pid, flush=True)
+    else:
+        sys.stdin.read()
+else:
+    os.wait()
+"""
+
+
+def test_what_a_crash_handler_leaves_is_reaped_and_anothers_child_is_not(tmp_path: Path) -> None:
+    processes.adopt_orphans()  # as kioskd does
+    with subprocess.Popen([sys.executable, "-c", HANDLER], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as starter:
+        assert starter.stdin is not None and starter.stdout is not None
+        orphan = Path("/proc") / starter.stdout.readline().decode().strip()
+    with subprocess.Popen(["true"]) as other:
+        until(lambda: state(orphan) == state(Path(f"/proc/{other.pid}")) == "Z")
+        asyncio.run(processes.end_tree(str(tmp_path), "no such marker", lambda: None, -1, set()))
+        assert state(orphan) is None
+        assert other.wait() == 0, "its exit code is its own"
+
+
+def state(process: Path) -> str | None:
+    """R, S, Z …; None where there is none."""
+    with contextlib.suppress(OSError):
+        return (process / "stat").read_text().rpartition(")")[2].split()[0]
+    return None
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)  # the kernel tells of no zombie
