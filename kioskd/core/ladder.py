@@ -89,16 +89,20 @@ def climb(ladder: Ladder, judgement: Judgement, view: View, now: float) -> Ladde
     """Return the ladder after a verdict: incidents begin and end here."""
     verdict = judgement.verdict
     if verdict is Verdict.PAUSED or (verdict is Verdict.LOADING and ladder.incident is None):
-        return replace(ladder, well_since=None)
+        return _not_well(ladder)
     if verdict is not Verdict.HEALTHY:
         incident = ladder.incident or Incident(verdict, min(judgement.since, now))
         return replace(ladder, incident=incident, well_since=None)
     if ladder.incident is None or not _well(view):
-        return replace(ladder, well_since=None)
+        return _not_well(ladder)
     since = now if ladder.well_since is None else ladder.well_since
     if now - since < PROVEN_S:
         return replace(ladder, well_since=since)
     return Ladder(cured=_remember(ladder.cured, ladder.incident, now), calm_since=now)
+
+
+def _not_well(ladder: Ladder) -> Ladder:
+    return ladder if ladder.well_since is None else replace(ladder, well_since=None)
 
 
 def _well(view: View) -> bool:

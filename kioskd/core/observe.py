@@ -264,8 +264,10 @@ def _read(view: View, fact: f.DeployRead, now: float) -> View:
         known = (*(version for version in known if version != fact.version), fact.version)[-KNOWN_VERSIONS:]
     if page.began is None and deploy.touched_at is None:  # the load took what was there, and this is what was there
         page = replace(page, began=fact)
-    # What becomes whole again is a deploy again, also where it was reloaded for: that load may have met what was half.
-    tried = replace(view.tried, stale=None) if fact.version is None or fact.missing else view.tried
+    # What becomes whole again, or comes again after another, is a deploy again, also where it was reloaded for: that load may have met
+    # what was half, or the screen may show the other by now.
+    again = fact.version is None or fact.missing or fact.version != view.tried.stale
+    tried = replace(view.tried, stale=None) if again else view.tried
     return replace(view, deploy=replace(deploy, disk=fact, read_at=now, known=known), page=page, tried=tried)
 
 

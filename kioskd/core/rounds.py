@@ -88,6 +88,8 @@ def ask_page(view: View, now: float, policy: Policy) -> Round:
     times = [view.browser_asked_at + pace(policy)]
     if askable:
         times.append(due)
+    if not actions:  # most turns: nothing is copied for them
+        return view, [], times
     return replace(view, page=page, questions=number), actions, times
 
 
@@ -127,6 +129,8 @@ def ask_server(judgement: Judgement, plans: tuple[Plan | None, ...], view: View,
         if now >= well + PROVEN_S:
             wanted |= {Probe.HOME} | socket
             server = replace(server, baseline_for=load, baselining=frozenset(wanted))
+    if not wanted:
+        return view, [], times
     urls = {Probe.HOME: policy.url, Probe.SOCKET: expected_link(view, policy) or ""}
     actions: list[Action] = [
         ProbeServer(probe, url, policy.health.timeout, homes(policy)) for probe, url in urls.items() if probe in wanted - server.asked
