@@ -7,6 +7,7 @@ the readers. All times are the kernel's monotonic seconds; ``None`` means *not s
 import re
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from kioskd.core.actions import Action, Place, Probe
@@ -256,7 +257,12 @@ def site(view: View, policy: Policy) -> Site:
 
 def homes(policy: Policy) -> frozenset[str]:
     """Return the origins that count as home: its own, and the allowed ones."""
-    return frozenset({origin(policy.url or ""), *(origin(url) or url for url in policy.allow)} - {""})
+    return _origins(policy.url or "", policy.allow)
+
+
+@lru_cache(maxsize=8)
+def _origins(url: str, allow: tuple[str, ...]) -> frozenset[str]:
+    return frozenset({origin(url), *(origin(other) or other for other in allow)} - {""})
 
 
 def same_site(one: str, other: str) -> bool:

@@ -56,6 +56,10 @@ class Browser:
         """From the next start on it gives no first DevTools answer."""
         self.mute = True
 
+    def speak(self) -> None:
+        """From the next start on it gives one."""
+        self.mute = False
+
     def corrupt_profile(self) -> None:
         self.corrupt = True
 
@@ -84,6 +88,11 @@ class Server:
 
     def start(self) -> None:
         self.up, self.mute, self.status, self.elsewhere = True, False, 200, False
+
+    def mend(self) -> None:
+        """Whatever was wrong with it, or stood before it, is wrong no more."""
+        self.start()
+        self.sockets, self.handshake, self.unknown, self.kept = True, 101, False, ""
 
     def answer(self, status: str) -> None:
         """Answer home with this status."""
@@ -252,6 +261,25 @@ class Host:
 
     def lock_state(self) -> None:
         self.state_writable = False
+
+    def unlock_state(self) -> None:
+        self.state_writable = True
+
+    def make_all_well(self) -> None:
+        """All is well outside: what is on the screen is up to kioskd."""
+        world, elsewhere = self.world, self.world.policy.deploy.url is not None
+        world.page.behave()
+        world.server.mend()
+        world.browser.missing = world.browser.corrupt = world.browser.mute = False
+        world.browser.size = 200 << 20
+        self.broken, self.state_writable = False, True
+        world.display.mend()
+        world.display.connect()
+        world.deploy.complete_elsewhere()
+        # Also a way to be rid of what may be tried only once a version.
+        world.do("deploy.change_elsewhere" if elsewhere else "deploy.change")
+        self.ask("resume")
+        self.mend_config()
 
     def break_everything(self) -> None:
         """Every action fails at once."""

@@ -140,20 +140,6 @@ REST = [
 ]  # fmt: skip
 
 
-def mend(world: World) -> None:
-    """All is well outside: what is on the screen is up to kioskd."""
-    world.page.behave()
-    world.server.__init__(world)  # type: ignore[misc]
-    world.browser.missing = world.browser.corrupt = world.browser.mute = False
-    world.browser.size = 200 << 20
-    world.host.broken = False
-    world.display.mend()
-    world.display.connect()
-    world.deploy.change()  # also a way to be rid of what may be tried only once a version
-    world.do("host.ask resume")
-    world.do("host.mend_config")
-
-
 STILL = ["page.give_up_socket", "page.show_text", "deploy.change"]
 
 troubles = st.lists(st.tuples(st.sampled_from(PAGE + BROWSER + SERVER + REST), st.floats(0, 40)), max_size=12)
@@ -166,7 +152,7 @@ def test_whatever_happened_the_page_comes_back(happened: list[tuple[str, float]]
     for verb, later in happened:
         world.do(verb)
         world.run(world.now + later)
-    mend(world)
+    world.do("host.make_all_well")
     world.run(world.now + 700.0)  # the slowest pace of all is five minutes, and it may need two
     assert world.kernel.judgement.verdict is Verdict.HEALTHY, world.kernel.judgement
     assert world.kernel.ladder.rung is Rung.CALM
