@@ -247,9 +247,10 @@ def _probed(view: View, probe: Probe) -> View:
 def _touched(view: View, fact: f.DeployTouched, now: float, policy: Policy) -> View:
     deploy = view.deploy
     at = now - min(max(fact.age, 0.0), policy.deploy.settle)
-    loaded_at = view.page.loaded_at
-    amid = at >= view.page.load_at and (loaded_at is None or at <= loaded_at)
-    page = replace(view.page, amid=True) if amid else view.page
+    page = view.page
+    # Of a load whose disk has not been read yet, a change after it is as bad as one amid it: what it took can no longer be read.
+    if at >= page.load_at and (page.loaded_at is None or at <= page.loaded_at or page.began is None):
+        page = replace(page, amid=True)
     if deploy.touched_at is None:
         deploy = replace(deploy, touched_at=at, first_touched_at=at)
     else:  # of two changes the last counts, whichever is told first

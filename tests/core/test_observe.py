@@ -184,6 +184,11 @@ def test_a_page_that_was_loaded_amid_a_change_is_of_no_known_version(loaded_at: 
     assert after(f.DeployTouched(age), view).page == replace(view.page, amid=amid)
 
 
+def test_a_page_that_was_loaded_before_a_change_is_of_no_known_version_either_where_the_disk_had_not_been_read() -> None:
+    view = replace(VIEW, page=replace(VIEW.page, load_at=NOW - 0.5, loaded_at=NOW - 0.3, began=None))
+    assert after(f.DeployTouched(0.0), view).page.amid
+
+
 @pytest.mark.parametrize("half", [f.DeployRead(TWO, ("app.js",)), f.DeployRead(None, ("Cannot read it",)), f.DeployRead(None)])
 def test_what_becomes_whole_again_or_comes_after_another_may_be_tried_again(half: f.DeployRead) -> None:
     view = replace(VIEW, tried=Tried(stale=ONE))

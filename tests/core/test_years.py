@@ -42,7 +42,8 @@ def test_a_life_of_each_kiosk_from_another_seed_each_time() -> None:
 def unlike(one: Any, other: Any, path: str = "") -> list[str]:
     """Return where two values differ; moments may, by what adding up many floats comes to."""
     if is_dataclass(one) and type(one) is type(other):
-        return [found for item in fields(one) for found in unlike(getattr(one, item.name), getattr(other, item.name), f"{path}.{item.name}")]
+        names = [item.name for item in fields(one)]
+        return [found for name in names for found in unlike(getattr(one, name), getattr(other, name), f"{path}.{name}")]
     if isinstance(one, tuple | list) and isinstance(other, tuple | list) and len(one) == len(other):
         return [found for number, pair in enumerate(zip(one, other, strict=True)) for found in unlike(*pair, f"{path}[{number}]")]
     same = one == pytest.approx(other, abs=1e-6) if isinstance(one, float) and isinstance(other, float) else one == other
