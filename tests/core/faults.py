@@ -121,6 +121,7 @@ def _deploy() -> Iterator[Fault]:
         _one(change, _settle(3)),
         _one("deploy.halve", _interval(3), "deploy.complete"),
         _one("deploy.roll_back", _settle(3)),
+        Fault("deploy.roll_back and forward", ("deploy.roll_back",), _settle(3), ("deploy.roll_forward",)),
         _one("deploy.touch", _settle(3)),
         _one("deploy.remove", _settle(3), "deploy.come_back"),
         _one("deploy.burst", _settle(3 + 6)),
@@ -137,8 +138,10 @@ def _deploy() -> Iterator[Fault]:
 
 def _host() -> Iterator[Fault]:
     yield _one("host.stall 20", _after(3))
-    yield _one("host.break_everything", _interval(5), "host.mend_everything")
-    yield Fault("broken while the page hangs", ("page.hang", "host.break_everything"), _hang(10), ("host.mend_everything",))
+    # Not where the build is made elsewhere: one that comes between a load and the first reading that succeeds is taken for what was loaded.
+    mend = ("host.mend_everything",)
+    yield Fault("host.break_everything", ("host.break_everything",), _interval(5), mend, elsewhere=False)
+    yield Fault("broken while the page hangs", ("page.hang", "host.break_everything"), _hang(10), mend, elsewhere=False)
     yield _one("host.lock_state", _after(3), "host.unlock_state")
     yield _one("host.ask reload", _after(COLD_S + 3))
     yield _one("host.ask restart", _after(COLD_S + 3))

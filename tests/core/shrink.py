@@ -49,6 +49,8 @@ class Candidate:
                 steps.append({"at": at, "happens": []})
             steps[-1]["happens"].append(event.verb)
         steps += [{"at": round(at + after, 2), **keys} for after, keys in self.expect]
+        for step in steps:
+            step["at"] = int(step["at"]) if step["at"] % 1.0 == 0.0 else step["at"]
         return {"why": why, "policy": self.policy, "steps": steps}
 
     def fails(self) -> str | None:

@@ -139,18 +139,23 @@ class Deploy:
         self.world = world
         self.mtime, self.digest, self.missing = 1763000000, "sha256:0", tuple[str, ...]()
         self.present = True
+        self.newest = self.mtime, self.digest  # no two builds are the same
+
+    def _later(self, seconds: int) -> int:
+        self.mtime = max(self.mtime, self.newest[0]) + seconds
+        return self.mtime
 
     def change(self) -> None:
         """A new build, complete."""
-        self.mtime += 100
-        self.digest = f"sha256:{self.mtime}"
+        self.digest = f"sha256:{self._later(100)}"
+        self.newest = self.mtime, self.digest
         self.missing, self.present = (), True
         self.world.tell(f.DeployTouched())
 
     def change_elsewhere(self) -> None:
         """A new build on another machine: nothing here is touched."""
-        self.mtime += 100
-        self.digest = f"sha256:{self.mtime}"
+        self.digest = f"sha256:{self._later(100)}"
+        self.newest = self.mtime, self.digest
 
     def begin_elsewhere(self) -> None:
         """The same, and its endpoint says that it is not complete yet."""
@@ -173,8 +178,13 @@ class Deploy:
         self.mtime, self.digest = 1763000000, "sha256:0"
         self.world.tell(f.DeployTouched())
 
+    def roll_forward(self) -> None:
+        """The newest build again."""
+        self.mtime, self.digest = self.newest
+        self.world.tell(f.DeployTouched())
+
     def touch(self) -> None:
-        self.mtime += 7
+        self.newest = self._later(7), self.digest
         self.world.tell(f.DeployTouched())
 
     def remove(self) -> None:

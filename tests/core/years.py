@@ -37,7 +37,7 @@ LIFE_S = YEAR_S / LIVES_A_YEAR
 IN_COMPANY = {None: 9, False: 14, True: 30}
 
 #: A story in company has at most so many faults, and so long a pause between two of them on average.
-COMPANY, PAUSE_S = 20, 4.0
+COMPANY, PAUSE_S = 30, 4.0
 
 #: The shortest quiet: no fault remembers the one before (``MEMORY_S``), but what is done once an hour may just have been done.
 QUIET_S = 1800.0
