@@ -76,6 +76,7 @@ def quick() -> Times:
 class Touches(Enum):
     """The smallest thing that helps, which is what kioskd has to do."""
 
+    NOTHING = "the same document"
     PAGE = "the same process"
     BROWSER = "another process"
     EITHER = "either"
@@ -146,6 +147,7 @@ def case(
 ) -> Callable[[Callable[..., Awaitable[None]]], Callable[..., Awaitable[None]]]:
     """Enter a case into the table (see ``Case``). ``name`` and further keywords: one of several, played with those."""
     assert (within is None) != (undisturbed is None), "either it comes back, or nothing happens"
+    same_document = same_document or touches is Touches.NOTHING
     assert (control is Control.STAYS_AWAY) == (not why), "a control that does not stay away has its reason"
     if undisturbed is not None:
         assert control is not Control.STAYS_AWAY, "where nothing happens, nothing is wrong with the control either"
@@ -368,7 +370,9 @@ async def _wrong(case: Case, it: Scene, seconds: float, bound: float) -> str:
         return f"late: {seconds:.2f} s, and the bound is {bound:.2f} s"
     if case.not_before is not None and seconds < case.not_before(it.times):
         return f"early: after {seconds:.2f} s, and the page is given {case.not_before(it.times):g} s"
-    if it.pid and case.touches is not Touches.EITHER and (it.victim.pid == it.pid) != (case.touches is Touches.PAGE):
+    if it.pid and case.touches is not Touches.EITHER and (it.victim.pid != it.pid) != (case.touches is Touches.BROWSER):
+        return f"expected was {case.touches.value}"
+    if case.touches is Touches.NOTHING and (await it.dashboard.document(), len(await it.dashboard.loads())) != (it.document, it.loads):
         return f"expected was {case.touches.value}"
     if case.once:
         document = await it.dashboard.document()

@@ -37,6 +37,7 @@ class Certificates:
         self.variables = {"SSL_CERT_FILE": str(folder / "good.pem")}
         self.flags: tuple[str, ...] = ()
         self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self._context.num_tickets = 0  # a browser that takes an old session up again looks at no certificate
 
     async def make(self) -> None:
         """Have both made."""

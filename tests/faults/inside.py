@@ -4,6 +4,7 @@ The whole case is played in there, by a process of its own: ``python3 -m tests.f
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import os
@@ -79,6 +80,26 @@ async def read_only(folder: Path) -> None:
     """Let nobody write into a folder any more."""
     await _command("mount", "--bind", folder, folder)
     await _command("mount", "-o", "remount,bind,ro", folder)
+
+
+def fill(folder: Path) -> Path:
+    """Fill a folder's file system to the last byte; return the file that does."""
+    with contextlib.suppress(OSError), (folder / "full").open("ab", buffering=0) as file:
+        for size in (1 << 16, 1):
+            with contextlib.suppress(OSError):
+                while file.write(b"\0" * size):
+                    pass
+    return folder / "full"
+
+
+async def hide(folder: Path) -> None:
+    """Let a folder of the system be an empty one, where there is one."""
+    await _command("sh", "-c", '[ ! -d "$0" ] || mount -t tmpfs case "$0"', folder)
+
+
+def inotify(what: str, most: int) -> None:
+    """Let there be so many ``watches`` or ``instances`` of inotify at most, with those that there are."""
+    Path(f"/proc/sys/user/max_inotify_{what}").write_text(str(most))
 
 
 def main() -> None:

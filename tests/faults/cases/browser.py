@@ -4,6 +4,7 @@ import signal
 
 import psutil
 
+from kioskd.demo.kiosk import merged
 from tests.faults.case import Control, Scene, Touches, case
 from tests.faults.stage import until
 
@@ -106,3 +107,18 @@ async def pipe_closed(scene: Scene) -> None:
     assert len(relays) == 2
     for relay in relays:
         relay.kill()
+
+
+# --- row 19: memory is measured once a minute
+
+MEASURED_S = 60.0
+LIMIT = "900M"
+
+
+@case("19", within=lambda t: MEASURED_S + t.interval + t.cold + 5, touches=Touches.BROWSER, slow=True)
+async def memory_grows_over_the_limit(scene: Scene) -> None:
+    """A script of the page takes ever more memory: the browser's tree is over `health.memory`."""
+    scene.config = merged(scene.config, {"health": {"memory": LIMIT}})
+    await scene.start()
+    await scene.shows(MEASURED_S + 10, browser__memory=lambda size: size is not None)  # it was small
+    await scene.dashboard.do("memory_hog", megabytes=900)

@@ -1,0 +1,450 @@
+"""Rows 16, 21 and 26: the machine under kioskd has no room, no time, or another one. kioskd keeps running, says so, and does its work."""
+
+import asyncio
+import contextlib
+import resource
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+from kioskd.demo.dist import How
+from kioskd.demo.kiosk import merged
+from tests.faults import inside
+from tests.faults.case import Control, Missed, Scene, Touches, case
+from tests.faults.stage import START_S, remember, until
+
+OWN = "what has no room is one of kioskd's own parts"
+LIVES = "Chromium lives on"
+SAID_S = 5.0
+
+
+def own_pid(scene: Scene) -> int:
+    """Kioskd's process."""
+    assert scene.kiosk is not None and scene.kiosk.process is not None, "it was started"
+    return scene.kiosk.process.pid
+
+
+def says(words: str) -> Callable[[str | None], bool]:
+    """How the status names a problem."""
+    return lambda text: text is not None and words in text
+
+
+async def logged(scene: Scene, words: str) -> None:
+    """Wait until kioskd has said so."""
+    kiosk = scene.kiosk
+    assert kiosk is not None
+    await until(lambda: words in kiosk.log(), SAID_S)
+
+
+def reconfigured(scene: Scene) -> None:
+    """Change something in kioskd's configuration that has no consequences, for it keeps a copy of each good one."""
+    assert scene.kiosk is not None
+    scene.kiosk.configure(api={"origins": ["http://somewhere.test"]})
+
+
+# --- row 16: the disk
+
+
+async def full_disk(scene: Scene, *folders: Path, size: str) -> Path:
+    """Let these folders be on a disk of their own; return where that is."""
+    disk = scene.folder / "disk"
+    await inside.small_disk(disk, size)
+    for folder in folders:
+        (disk / folder.name).mkdir()
+        folder.symlink_to(disk / folder.name)
+    return disk
+
+
+@case("16", within=lambda t: t.settle + 3, touches=Touches.PAGE, once=True, inside=True, control=Control.NONE, why=OWN)
+async def disk_of_the_state_full(scene: Scene) -> None:
+    """The disk of kioskd's state folder fills up; then a build is deployed."""
+    disk = await full_disk(scene, scene.folder / "state", size="1m")
+    scene.follows_deploys()
+    await scene.start()
+    inside.fill(disk)
+    reconfigured(scene)
+    await scene.shows(SAID_S, problems__state=says("No space left"))
+    await scene.untouched()
+    await scene.deploy("2")
+
+
+@case("16", within=lambda t: t.cold + 1, touches=Touches.BROWSER, alone=True, inside=True)
+async def disk_of_the_profile_full(scene: Scene) -> None:
+    """The disk of the browser's profile fills up; then the browser is killed."""
+    disk = await full_disk(scene, scene.folder / "profile", size="100m")
+    await scene.start()
+    inside.fill(disk)
+    scene.victim.kill()
+
+
+@case("16", within=lambda t: t.cold + 1, touches=Touches.BROWSER, alone=True, inside=True)
+async def disk_full(scene: Scene) -> None:
+    """The disk of state, profile and log fills up; then the browser is killed."""
+    disk = await full_disk(scene, scene.folder / "state", scene.folder / "profile", size="100m")
+    (scene.folder / "kioskd.log").symlink_to(disk / "kioskd.log")
+    await scene.start()
+    inside.fill(disk)
+    scene.victim.kill()
+
+
+@case("16", within=lambda t: t.cold + 5, inside=True, control=Control.HEALS, why="Chromium starts on a full disk")
+async def disk_full_at_the_start(scene: Scene) -> None:
+    """The disk of state and profile is full at the start, as after a night of a program that writes a log."""
+    disk = await full_disk(scene, scene.folder / "state", scene.folder / "profile", size="100m")
+    inside.fill(disk)
+    scene.learnt = False
+    scene.begins()
+    await scene.start(waits=False)
+    await scene.shows(START_S, problems__state=says("No space left"))
+
+
+# --- row 16: a state folder that cannot be written
+
+
+@case("16", within=lambda t: t.settle + 3, touches=Touches.PAGE, once=True, inside=True, control=Control.NONE, why=OWN)
+async def state_read_only(scene: Scene) -> None:
+    """The state folder's disk becomes read-only, as a card that has reached its end; then a build is deployed."""
+    scene.follows_deploys()
+    await scene.start()
+    await inside.read_only(scene.folder / "state")
+    reconfigured(scene)
+    await scene.shows(SAID_S, problems__state=says("Read-only file system"))
+    await scene.untouched()
+    await scene.deploy("2")
+
+
+@case("16", within=lambda t: t.cold + 5, inside=True, control=Control.NONE, why=OWN)
+async def state_read_only_at_the_start(scene: Scene) -> None:
+    """The state folder's disk is read-only at the start."""
+    remember(scene.folder / "state", scene.url, scene.dashboard.socket_url)
+    scene.learnt = False
+    await inside.read_only(scene.folder / "state")
+    scene.begins()
+    await scene.start(waits=False)
+    await scene.shows(START_S, problems__state=says("Read-only file system"))
+
+
+for name, words in (("file", "A file has the state folder's place"), ("link", "The state folder is a link to a disk that is not there")):
+
+    @case("16", name=f"state-is-a-{name}", within=lambda t: t.cold + 5, control=Control.NONE, why=OWN, what=name, words=words)
+    async def state_is(scene: Scene, what: str, words: str) -> None:
+        """{words} at the start."""
+        state = scene.folder / "state"
+        state.touch() if what == "file" else state.symlink_to("unplugged/state")
+        scene.learnt = False
+        scene.begins()
+        await scene.start(waits=False)
+        await scene.shows(START_S, problems__state=says("Cannot keep the last good configuration"))
+
+
+@case("16", within=lambda t: t.reload_after + 7, touches=Touches.PAGE, control=Control.NONE, why=OWN)
+async def state_is_rubbish(scene: Scene) -> None:
+    """What kioskd had remembered holds bytes of no meaning, as after a power cut; the page gives up its WebSocket a while later."""
+    state = scene.folder / "state"
+    state.mkdir()
+    for name in ("remembered.json", "last-good.yaml", "token"):
+        (state / name).write_bytes(b"\0" * 4096)
+    scene.learnt = False
+    await scene.start()
+    await logged(scene, "remembered.json, going on without it")
+    await scene.dashboard.do("give_up")
+
+
+# --- row 16: the journal
+
+
+@case("16", undisturbed=lambda t: 2 * t.interval + 5, inside=True, control=Control.NONE, why=OWN)
+async def no_journal(scene: Scene) -> None:
+    """There is no journal: neither one that kioskd could follow (`health.journal`) nor one that takes its lines."""
+    for folder in ("/run/log", "/var/log", "/run/systemd"):
+        await inside.hide(Path(folder))
+    log = scene.folder / "kioskd.log"
+    log.touch()
+    scene.environment["JOURNAL_STREAM"] = f"{log.stat().st_dev}:{log.stat().st_ino}"  # as systemd says it of a unit's standard error
+    scene.config = merged(scene.config, {"health": {"journal": [{"unit": "dashboard", "match": "to 0 clients"}]}})
+    await scene.start()
+    await scene.shows(SAID_S, problems__journal=says("Cannot read the journal: there is none"))
+    await logged(scene, "<4>Cannot read the journal: there is none")
+
+
+# --- row 16: inotify
+
+REFUSED = "Cannot watch folders with inotify"
+
+for what in ("watches", "instances"):
+
+    @case(
+        "16",
+        name=f"inotify-{what}-exhausted",
+        within=lambda t: t.settle + 3,
+        touches=Touches.PAGE,
+        once=True,
+        inside=True,
+        control=Control.NONE,
+        why=OWN,
+        what=what,
+    )
+    async def inotify_exhausted_at_the_start(scene: Scene, what: str) -> None:
+        """Other programs have taken all {what} of inotify before the start; then a build is deployed."""
+        inside.inotify(what, 0)
+        scene.follows_deploys()
+        await scene.start()
+        await scene.shows(SAID_S, problems__inotify=says(REFUSED))
+        await logged(scene, REFUSED)
+        await scene.deploy("2")
+
+    @case(
+        "16",
+        name=f"inotify-{what}-exhausted-later",
+        within=lambda t: t.settle + 3,
+        touches=Touches.PAGE,
+        inside=True,
+        control=Control.NONE,
+        why=OWN,
+        what=what,
+    )
+    async def inotify_exhausted_later(scene: Scene, what: str) -> None:
+        """All {what} of inotify are taken when the front end's folder is made anew; then another build is deployed."""
+        scene.follows_deploys()
+        await scene.start()
+        inside.inotify(what, 0)
+        await scene.deploy("2", How.REBUILD)
+        await scene.again(scene.times.settle + 3)
+        await scene.shows(SAID_S, problems__inotify=says(REFUSED))
+        await scene.deploy("3")
+
+
+@case("16", within=lambda t: t.interval + 5, touches=Touches.PAGE, inside=True, control=Control.NONE, why=OWN)
+async def inotify_exhausted_and_configured_anew(scene: Scene) -> None:
+    """Other programs have taken all watches of inotify before the start; then the configuration names another page."""
+    inside.inotify("watches", 0)
+    await scene.start()
+    await scene.shows(SAID_S, problems__inotify=says(REFUSED))
+    assert scene.kiosk is not None
+    scene.kiosk.configure(url=f"{scene.url}?another")
+
+
+# --- row 16: descriptors and processes
+
+
+@contextlib.contextmanager
+def none_left(scene: Scene, which: int, most: int) -> Iterator[None]:
+    """Let kioskd have no more of something."""
+    before = resource.prlimit(own_pid(scene), which)
+    resource.prlimit(own_pid(scene), which, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(own_pid(scene), which, before)
+
+
+def lowest_free(scene: Scene) -> int:
+    """The number that kioskd's next descriptor would have."""
+    taken = {int(each.name) for each in Path(f"/proc/{own_pid(scene)}/fd").iterdir()}
+    return next(number for number in range(len(taken) + 1) if number not in taken)
+
+
+@case("16", undisturbed=lambda t: t.hang_after + 2, control=Control.NONE, why=OWN)
+async def descriptors_exhausted(scene: Scene) -> None:
+    """Kioskd has no file descriptor left for a while."""
+    scene.follows_deploys()
+    await scene.start()
+    with none_left(scene, resource.RLIMIT_NOFILE, lowest_free(scene)):
+        await scene.lasts(3 * scene.times.interval + 5)
+        await scene.untouched()
+    await scene.shows(SAID_S, verdict="HEALTHY")
+
+
+@case("16", within=lambda t: t.interval + t.cold + 1, touches=Touches.BROWSER, alone=True, control=Control.NONE, why=OWN)
+async def descriptors_exhausted_when_the_browser_goes(scene: Scene) -> None:
+    """The browser is killed, and kioskd has no file descriptor left to start another; a while later there are some again."""
+    await scene.start()
+    held = psutil.Process(own_pid(scene)).num_fds()
+    with none_left(scene, resource.RLIMIT_NOFILE, lowest_free(scene)):
+        scene.victim.kill()
+        await scene.lasts(3 * scene.times.interval + 5)
+        await logged(scene, "Too many open files")
+    scene.begins()
+    await scene.shows(START_S, verdict="HEALTHY")
+    if psutil.Process(own_pid(scene)).num_fds() > held + 5:
+        raise Missed("kioskd holds more descriptors than before")
+
+
+@case("16", within=lambda t: t.interval + t.cold + 1, touches=Touches.BROWSER, alone=True, control=Control.NONE, why=OWN)
+async def processes_exhausted_when_the_browser_goes(scene: Scene) -> None:
+    """The browser is killed, and the kernel lets kioskd make no process; a while later it does again."""
+    await scene.start()
+    with none_left(scene, resource.RLIMIT_NPROC, 1):
+        scene.victim.kill()
+        await scene.shows(SAID_S, verdict="NO_BROWSER", why=says("Resource temporarily unavailable"))
+        await scene.lasts(3 * scene.times.interval)
+    scene.begins()
+
+
+# --- row 21: kioskd alone is deceived (libfaketime, CLOCK_REALTIME only)
+
+TEN_YEARS_S = 10 * 365 * 86400
+EVERYBODYS = "the machine's clock is everybody's: kioskd alone is deceived"
+
+
+def deceived(scene: Scene, off: int = 0) -> Path:
+    """Let kioskd's wall clock be off by so many seconds; return the file that says by how many."""
+    (library,) = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
+    clock = scene.folder / "clock"
+    tell(clock, off)
+    scene.environment |= {
+        "LD_PRELOAD": str(library),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "NO_FAKE_STAT": "1",
+    }
+    scene.command = scene.script("chromium-that-is-told-the-time", '#!/bin/sh\nunset LD_PRELOAD\nexec chromium "$@"\n')
+    return clock
+
+
+def tell(clock: Path, off: int) -> None:
+    clock.write_text(f"{off:+d}")
+
+
+async def jumps(scene: Scene, clock: Path, seconds: int) -> None:
+    """Let the clock jump to so many seconds off the true time, and wait until kioskd's status tells that time."""
+    tell(clock, seconds)
+    year = datetime.now(UTC).year + round(seconds / (365 * 86400))
+    await scene.shows(SAID_S, page__asked=lambda asked: abs(int(asked[:4]) - year) <= 1)
+
+
+for name, jump, words in (("ahead", TEN_YEARS_S, "ahead"), ("back", -TEN_YEARS_S, "back")):
+
+    @case(
+        "21",
+        name=f"clock-jumps-{name}",
+        undisturbed=lambda t: t.restart_after + 4,
+        control=Control.NONE,
+        why=EVERYBODYS,
+        jump=jump,
+        words=words,
+    )
+    async def clock_jumps(scene: Scene, jump: int, words: str) -> None:
+        """The wall clock jumps ten years {words}."""
+        clock = deceived(scene)
+        scene.follows_deploys()
+        await scene.start()
+        await jumps(scene, clock, jump)
+
+    @case(
+        "21",
+        name=f"clock-jumps-{name}-before-a-deploy",
+        within=lambda t: t.settle + 3,
+        touches=Touches.PAGE,
+        once=True,
+        control=Control.NONE,
+        why=EVERYBODYS,
+        jump=jump,
+        words=words,
+    )
+    async def clock_jumps_before_a_deploy(scene: Scene, jump: int, words: str) -> None:
+        """The wall clock has jumped ten years {words}; then a build is deployed."""
+        clock = deceived(scene)
+        scene.follows_deploys()
+        await scene.start()
+        await jumps(scene, clock, jump)
+        await scene.untouched()
+        await scene.deploy("2")
+
+    @case(
+        "21",
+        name=f"clock-jumps-{name}-while-cut-off",
+        within=lambda t: t.reload_after + 7,
+        touches=Touches.PAGE,
+        not_before=lambda t: t.reload_after,
+        control=Control.NONE,
+        why=EVERYBODYS,
+        jump=jump,
+        words=words,
+    )
+    async def clock_jumps_while_cut_off(scene: Scene, jump: int, words: str) -> None:
+        """The wall clock jumps ten years {words} while the page is cut off, having given up its WebSocket."""
+        clock = deceived(scene)
+        await scene.start()
+        scene.begins()
+        await scene.dashboard.do("give_up")
+        await scene.shows(SAID_S, page__connection__dead_since=lambda since: since is not None)
+        await jumps(scene, clock, jump)
+
+
+@case("21", undisturbed=lambda t: t.restart_after + 4, control=Control.NONE, why=EVERYBODYS)
+async def clock_set_after_the_start(scene: Scene) -> None:
+    """The machine has no clock of its own: it starts years ago, and is told the time when the page is there."""
+    clock = deceived(scene, -TEN_YEARS_S)
+    scene.follows_deploys()
+    await scene.start()
+    await jumps(scene, clock, 0)
+
+
+# --- row 26
+
+NOTHING_LOST = "nothing is broken that somebody would have to bring back"
+
+
+@contextlib.asynccontextmanager
+async def starved(processes: int) -> AsyncIterator[None]:
+    """A host on which so many processes never rest."""
+    spinning = [await asyncio.create_subprocess_exec(sys.executable, "-c", "while True: pass") for _ in range(processes)]
+    try:
+        yield
+    finally:
+        for each in spinning:
+            each.kill()
+            await each.wait()
+
+
+@case("26", undisturbed=lambda t: t.hang_after + 2, alone=True, control=Control.HEALS, why=NOTHING_LOST)
+async def host_starved(scene: Scene) -> None:
+    """Eight processes that never rest leave the rest of the host next to no time, for 20 s at least."""
+    await scene.start()
+    async with starved(8):
+        await scene.lasts(max(20.0, 2 * scene.times.hang_after))
+        await scene.untouched()
+
+
+for name, stops, words in (("long", (20.0,), "for 20 s"), ("often", (4.0, 4.0, 4.0), "three times for 4 s, as on a host that swaps")):
+
+    @case(
+        "26",
+        name=f"kioskd-stopped-{name}",
+        undisturbed=lambda t: t.hang_after + 2,
+        control=Control.NONE,
+        why="it is kioskd that has no time",
+        stops=stops,
+        words=words,
+    )
+    async def kioskd_stopped(scene: Scene, stops: tuple[float, ...], words: str) -> None:
+        """Kioskd itself gets no time {words}, and blames nobody for it."""
+        await scene.start()
+        for seconds in stops:
+            assert scene.kiosk is not None
+            scene.kiosk.strike(signal.SIGSTOP)
+            await scene.lasts(seconds)
+            scene.kiosk.strike(signal.SIGCONT)
+            await scene.lasts(1)
+        await scene.untouched()
+
+
+@case("26", undisturbed=lambda t: t.hang_after + 2, control=Control.HEALS, why=NOTHING_LOST)
+async def machine_stopped(scene: Scene) -> None:
+    """The whole machine gets no time for a while, as one of a host that is being moved: kioskd, the browser and the server."""
+    await scene.start()
+    if scene.kiosk is not None:
+        scene.kiosk.strike(signal.SIGSTOP)
+    scene.victim.freeze()
+    scene.dashboard.freeze()
+    await asyncio.sleep(4 * scene.times.hang_after)  # what is waited for is this time
+    scene.dashboard.thaw()
+    scene.victim.signal(signal.SIGCONT, None)
+    if scene.kiosk is not None:
+        scene.kiosk.strike(signal.SIGCONT)
