@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from kioskd.core.policy import Word
@@ -116,34 +116,34 @@ class Browser:
         raise BrowserGone(f"Cannot find a browser: neither {' nor '.join(_NAMES)} is installed")
 
     def _spawn(self, argv: list[str], env: dict[str, str]) -> Spawned:
-        null = _high(os.open(os.devnull, os.O_RDWR))
-        (commands, our_commands), (our_answers, answers), (our_stderr, stderr) = _pipe(), _pipe(), _pipe()
-        try:
-            # Python's dup2 in a preexec_fn could overwrite descriptors it still needs; these stand far above 4.
-            pid = os.posix_spawn(
-                argv[0],
-                argv,
-                env,
-                file_actions=[
-                    (os.POSIX_SPAWN_DUP2, null, 0),
-                    (os.POSIX_SPAWN_DUP2, null, 1),
-                    (os.POSIX_SPAWN_DUP2, stderr, 2),
-                    (os.POSIX_SPAWN_DUP2, commands, 3),
-                    (os.POSIX_SPAWN_DUP2, answers, 4),
-                    *((os.POSIX_SPAWN_CLOSE, fd) for fd in _inheritable()),
-                ],
-                setsid=True,
-                setsigmask=(),
-                setsigdef=(signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP),
-            )
-        except OSError as error:
-            for fd in (our_commands, our_answers, our_stderr):
-                os.close(fd)
-            raise BrowserGone(f"Cannot start {argv[0]}: {error.strerror}") from error
-        finally:
-            for fd in (null, commands, answers, stderr):
-                os.close(fd)
-        self._watch(pid, our_stderr)
+        with ExitStack() as ours:
+            with ExitStack() as theirs:
+                try:
+                    null = _high(os.open(os.devnull, os.O_RDWR), theirs)
+                    commands, our_commands = _pipe(theirs, ours)
+                    our_answers, answers = _pipe(ours, theirs)
+                    our_stderr, stderr = _pipe(ours, theirs)
+                    # Python's dup2 in a preexec_fn could overwrite descriptors it still needs; these stand far above 4.
+                    pid = os.posix_spawn(
+                        argv[0],
+                        argv,
+                        env,
+                        file_actions=[
+                            (os.POSIX_SPAWN_DUP2, null, 0),
+                            (os.POSIX_SPAWN_DUP2, null, 1),
+                            (os.POSIX_SPAWN_DUP2, stderr, 2),
+                            (os.POSIX_SPAWN_DUP2, commands, 3),
+                            (os.POSIX_SPAWN_DUP2, answers, 4),
+                            *((os.POSIX_SPAWN_CLOSE, fd) for fd in _inheritable()),
+                        ],
+                        setsid=True,
+                        setsigmask=(),
+                        setsigdef=(signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP),
+                    )
+                except OSError as error:
+                    raise BrowserGone(f"Cannot start {argv[0]}: {error.strerror}") from error
+            self._watch(pid, our_stderr)  # its descriptor has room: the browser's ends are closed by now
+            ours.pop_all()
         return Spawned(pid, our_answers, our_commands)
 
     def _watch(self, pid: int, stderr: int) -> None:
@@ -194,17 +194,24 @@ def _is_inheritable(fd: int) -> bool:
         return False
 
 
-def _pipe() -> tuple[int, int]:
+def _pipe(reads: ExitStack, writes: ExitStack) -> tuple[int, int]:
     read, write = os.pipe()
-    return _high(read), _high(write)
-
-
-def _high(fd: int) -> int:
-    """Move a descriptor above those that the browser is given, close-on-exec."""
     try:
-        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10)
+        read = _high(read, reads)
+    except OSError:
+        os.close(write)
+        raise
+    return read, _high(write, writes)
+
+
+def _high(fd: int, whose: ExitStack) -> int:
+    """Move a descriptor above those that the browser is given, close-on-exec; ``whose`` closes it."""
+    try:
+        high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10)
     finally:
         os.close(fd)
+    whose.callback(os.close, high)
+    return high
 
 
 def _epitaph(code: int | None, last_words: bytes) -> str:

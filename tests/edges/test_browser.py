@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import stat
 import subprocess
@@ -70,6 +71,23 @@ async def test_a_browser_that_ends_at_once(tmp_path: Path) -> None:
     command = script(tmp_path / "ends", "echo libfoo.so.1: cannot open shared object file >&2; exit 127")
     async with stage(tmp_path, command=command) as it:
         await fails_to_start(it, "exit code 127: libfoo.so.1: cannot open")
+
+
+@asynctest
+async def test_with_too_few_descriptors_left_it_does_not_start_and_keeps_none(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with stage(tmp_path, command=script(tmp_path / "ends", "exit 0")) as it:
+        before = set(os.listdir("/proc/self/fd"))
+        first_free = next(number for number in range(len(before) + 1) if str(number) not in before)
+        for room in range(14):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(first_free, 11) + room, limits[1]))
+            try:
+                with pytest.raises((KioskdError, OSError)):
+                    await it.start()
+                await it.do(StopBrowser(it.generation))
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            assert set(os.listdir("/proc/self/fd")) == before, room
 
 
 @asynctest
