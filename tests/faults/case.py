@@ -30,7 +30,7 @@ from kioskd.demo.dashboard import Dashboard
 from kioskd.demo.dist import How
 from kioskd.demo.kiosk import Kiosk, Victim, merged
 from tests.faults import inside
-from tests.faults.stage import QUICK, SMALL, START_S, TRIED_AGAIN_S, remember, tell
+from tests.faults.stage import QUICK, SMALL, START_S, TRIED_AGAIN_S, remember, tell, until
 
 Seconds = Callable[["Times"], float]
 
@@ -282,6 +282,14 @@ class Scene:
     async def shows(self, within: float, **wanted: Any) -> dict[str, Any]:
         """Wait until kioskd's status has these values (see ``Kiosk.shows``); the others have none."""
         return await self.kiosk.shows(within, **wanted) if self.kiosk is not None else {}
+
+    async def logged(self, words: str, within: float = 5.0) -> None:
+        """Wait until kioskd has said so in its log; the others have none."""
+        if (kiosk := self.kiosk) is not None:
+            try:
+                await until(lambda: words in kiosk.log(), within)
+            except TimeoutError as error:
+                raise Missed(f"the log does not say: {words}") from error
 
     async def deploy(self, version: str, how: How = How.RENAME) -> None:
         """Deploy a build; whoever has a hook is told."""

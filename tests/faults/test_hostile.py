@@ -1,13 +1,10 @@
-"""Row 26 and bad input: pages that are a load on everybody, and a host that has no time. kioskd stays small, and kills nothing.
+"""Bad input: pages that are a load on everybody. kioskd stays small, and kills nothing. A host that has no time is in ``cases``.
 
 There is no control: nothing is broken that somebody would have to bring back.
 """
 
 import asyncio
-import contextlib
-import sys
 import time
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,26 +60,3 @@ async def test_a_hostile_page_costs_kioskd_next_to_nothing(tmp_path: Path, what:
         taken = await cost(stage)
         assert taken.share < CORE_SHARE and taken.growth < GROWTH, taken
         assert stage.victim.pid == pid
-
-
-@contextlib.asynccontextmanager
-async def starved(processes: int) -> AsyncIterator[None]:
-    """A host on which so many processes never rest."""
-    spinning = [await asyncio.create_subprocess_exec(sys.executable, "-c", "while True: pass") for _ in range(processes)]
-    try:
-        yield
-    finally:
-        for each in spinning:
-            each.kill()
-            await each.wait()
-
-
-@pytest.mark.alone
-@asynctest
-async def test_on_a_starved_host_nothing_is_killed(tmp_path: Path) -> None:
-    async with kept(tmp_path) as stage:
-        document, pid = await stage.dashboard.document(), stage.victim.pid
-        async with starved(8):
-            await stage.stays(20, document)
-        await stage.nothing_changed(document, pid, 1)
-        await stage.dashboard.back(5)

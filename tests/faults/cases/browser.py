@@ -105,8 +105,10 @@ async def pipe_closed(scene: Scene) -> None:
     await scene.start()
     relays = [child for child in psutil.Process(scene.victim.pid).children() if child.name() == "cat"]
     assert len(relays) == 2
+    scene.begins()
     for relay in relays:
         relay.kill()
+    await scene.logged("The browser closed its DevTools pipe")  # and it has not ended first
 
 
 # --- row 19: memory is measured once a minute

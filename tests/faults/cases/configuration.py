@@ -17,17 +17,17 @@ from tests.faults.stage import START_S
 OWN = "without kioskd there is no configuration"
 SAID_S = 5.0
 
-BAD: dict[str, tuple[bytes, str]] = {  # the end of a file, and what is wrong with it
-    "yaml": (b"url: [http://a\nallow: {", "is no YAML"),
-    "key": (b"\nurll: http://a/", "has a key that is misspelt"),
-    "url": (b"url: localhost:3001", "names a page without a scheme"),
-    "duration": (b"\nhealth:\n  interval: -5s", "has a negative duration"),
-    "list": (b"url: http://a/\nhealth:\n  - interval: 5s", "has a list where a section should be"),
-    "twice": (b"url: http://a/\nurl: http://b/", "has a key twice"),
-    "bomb": (b"a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\n", "refers to itself again and again"),
-    "tag": (b"url: !!python/object/apply:os.system [ls]", "wants something executed"),
-    "big": (b"#" * (10 << 20), "is of ten megabytes"),
-    "binary": (bytes(range(256)), "holds bytes of no meaning"),
+BAD: dict[str, tuple[bytes, str, str]] = {  # the end of a file, what names the mistake, and it in words
+    "yaml": (b"url: [http://a\nallow: {", ":", "is no YAML"),
+    "key": (b"\nurll: http://a/", ":2: urll: ", "has a key that is misspelt"),
+    "url": (b"url: localhost:3001", ":1: url: ", "names a page without a scheme"),
+    "duration": (b"\nhealth:\n  interval: -5s", ":3: health.interval: ", "has a negative duration"),
+    "list": (b"url: http://a/\nhealth:\n  - interval: 5s", "health: ", "has a list where a section should be"),
+    "twice": (b"url: http://a/\nurl: http://b/", ":2: url: ", "has a key twice"),
+    "bomb": (b"a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\n", ":1: ", "refers to itself again and again"),
+    "tag": (b"url: !!python/object/apply:os.system [ls]", ":1: ", "wants something executed"),
+    "big": (b"#" * (10 << 20), ":1: ", "is of ten megabytes"),
+    "binary": (bytes(range(256)), ":2: ", "holds bytes of no meaning"),
 }
 
 
@@ -54,7 +54,7 @@ def named(scene: Scene) -> Callable[[list[str]], bool]:
 
 # --- at the start
 
-for name, (text, words) in BAD.items():
+for name, (text, _, words) in BAD.items():
 
     @case(
         "20", name=f"bad-{name}-at-the-start", within=lambda t: t.cold + 5, control=Control.NONE, why=OWN, text=text, words=words
@@ -120,7 +120,7 @@ GONE: dict[str, tuple[Callable[[Path], object], str]] = {  # what becomes of the
     "a-device": (lambda file: (file.unlink(), file.symlink_to("/dev/zero")), "is a device that never ends"),
 }
 
-for name, (text, words) in BAD.items():
+for name, (text, _, words) in BAD.items():
     if name in ("url", "yaml", "binary"):
 
         @case(

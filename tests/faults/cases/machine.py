@@ -15,7 +15,7 @@ from kioskd.demo.dist import How
 from kioskd.demo.kiosk import merged
 from tests.faults import inside
 from tests.faults.case import Control, Missed, Scene, Touches, case
-from tests.faults.stage import START_S, remember, until
+from tests.faults.stage import START_S, remember
 
 OWN = "what has no room is one of kioskd's own parts"
 LIVES = "Chromium lives on"
@@ -31,13 +31,6 @@ def own_pid(scene: Scene) -> int:
 def says(words: str) -> Callable[[str | None], bool]:
     """How the status names a problem."""
     return lambda text: text is not None and words in text
-
-
-async def logged(scene: Scene, words: str) -> None:
-    """Wait until kioskd has said so."""
-    kiosk = scene.kiosk
-    assert kiosk is not None
-    await until(lambda: words in kiosk.log(), SAID_S)
 
 
 def reconfigured(scene: Scene) -> None:
@@ -150,7 +143,7 @@ async def state_is_rubbish(scene: Scene) -> None:
         (state / name).write_bytes(b"\0" * 4096)
     scene.learnt = False
     await scene.start()
-    await logged(scene, "remembered.json, going on without it")
+    await scene.logged("remembered.json, going on without it")
     await scene.dashboard.do("give_up")
 
 
@@ -168,7 +161,7 @@ async def no_journal(scene: Scene) -> None:
     scene.config = merged(scene.config, {"health": {"journal": [{"unit": "dashboard", "match": "to 0 clients"}]}})
     await scene.start()
     await scene.shows(SAID_S, problems__journal=says("Cannot read the journal: there is none"))
-    await logged(scene, "<4>Cannot read the journal: there is none")
+    await scene.logged("<4>Cannot read the journal: there is none")
 
 
 # --- row 16: inotify
@@ -194,7 +187,7 @@ for what in ("watches", "instances"):
         scene.follows_deploys()
         await scene.start()
         await scene.shows(SAID_S, problems__inotify=says(REFUSED))
-        await logged(scene, REFUSED)
+        await scene.logged(REFUSED)
         await scene.deploy("2")
 
     @case(
@@ -267,7 +260,7 @@ async def descriptors_exhausted_when_the_browser_goes(scene: Scene) -> None:
     with none_left(scene, resource.RLIMIT_NOFILE, lowest_free(scene)):
         scene.victim.kill()
         await scene.lasts(3 * scene.times.interval + 5)
-        await logged(scene, "Too many open files")
+        await scene.logged("Too many open files")
     scene.begins()
     await scene.shows(START_S, verdict="HEALTHY")
     if psutil.Process(own_pid(scene)).num_fds() > held + 5:

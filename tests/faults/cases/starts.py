@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kioskd.demo.kiosk import free_port, merged
 from tests.faults.case import Control, Scene, Touches, case
-from tests.faults.stage import START_S, until
+from tests.faults.stage import START_S
 
 FIRST_ANSWER_S = 20.0  # as shipped
 WORKS = 'exec chromium "$@"'
@@ -115,9 +115,7 @@ async def port_in_use(scene: Scene) -> None:
     squatter = squatted(scene)
     scene.begins()
     await scene.start(waits=False)
-    kiosk = scene.kiosk
-    assert kiosk is not None
-    await until(lambda: "another program has this port" in kiosk.log(), START_S)
+    await scene.logged("another program has this port", START_S)
     await scene.dashboard.back(START_S)
     squatter.close()
     await scene.shows(5 + 1, page__url=scene.url)
