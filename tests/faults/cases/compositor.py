@@ -62,8 +62,8 @@ async def compositor_and_browser_killed(scene: Scene) -> None:
     """The compositor and the browser are killed at the same time, as by a kernel that is out of memory."""
     in_cage(scene)
     await scene.start()
-    only_cage(scene).kill()
     scene.victim.kill()
+    only_cage(scene).kill()
 
 
 @case("18", within=lambda t: 3 * t.hang_after + FIRST_ANSWER_S + t.cold + 10, touches=Touches.BROWSER, control=Control.NONE, why=OWN)

@@ -38,7 +38,9 @@ def file_of(scene: Scene) -> Path:
 
 def written(scene: Scene, text: bytes, good: bool) -> None:
     """Write a configuration that begins with where to draw, keep and listen, before the start. ``good``: there is a last good one, too."""
-    browser = {"profile": str(scene.profile), "flags": list(scene.flags), "command": scene.command}
+    browser = {"profile": str(scene.profile), "flags": list(scene.flags)}
+    if scene.command != "chromium":
+        browser["command"] = scene.command
     scene.config = merged(scene.config, {"api": {"listen": f"127.0.0.1:{free_port()}"}, "state": str(scene.folder / "state")})
     where = {"browser": browser, "display": {"mode": "headless"}, "api": scene.config["api"], "state": scene.config["state"]}
     file_of(scene).write_bytes(yaml.safe_dump(where).encode() + text)

@@ -5,7 +5,7 @@ import contextlib
 import resource
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,9 +28,9 @@ def own_pid(scene: Scene) -> int:
     return scene.kiosk.process.pid
 
 
-def says(words: str) -> Callable[[str | None], bool]:
-    """How the status names a problem."""
-    return lambda text: text is not None and words in text
+async def names(scene: Scene, which: str, words: str, within: float = SAID_S) -> None:
+    """Wait until kioskd's status names a problem."""
+    await scene.shows(within, problems=lambda problems: words in problems.get(which, ""))
 
 
 def reconfigured(scene: Scene) -> None:
@@ -60,7 +60,7 @@ async def disk_of_the_state_full(scene: Scene) -> None:
     await scene.start()
     inside.fill(disk)
     reconfigured(scene)
-    await scene.shows(SAID_S, problems__state=says("No space left"))
+    await names(scene, "state", "No space left")
     await scene.untouched()
     await scene.deploy("2")
 
@@ -92,7 +92,7 @@ async def disk_full_at_the_start(scene: Scene) -> None:
     scene.learnt = False
     scene.begins()
     await scene.start(waits=False)
-    await scene.shows(START_S, problems__state=says("No space left"))
+    await names(scene, "state", "No space left", START_S)
 
 
 # --- row 16: a state folder that cannot be written
@@ -105,7 +105,7 @@ async def state_read_only(scene: Scene) -> None:
     await scene.start()
     await inside.read_only(scene.folder / "state")
     reconfigured(scene)
-    await scene.shows(SAID_S, problems__state=says("Read-only file system"))
+    await names(scene, "state", "Read-only file system")
     await scene.untouched()
     await scene.deploy("2")
 
@@ -118,7 +118,7 @@ async def state_read_only_at_the_start(scene: Scene) -> None:
     await inside.read_only(scene.folder / "state")
     scene.begins()
     await scene.start(waits=False)
-    await scene.shows(START_S, problems__state=says("Read-only file system"))
+    await names(scene, "state", "Read-only file system", START_S)
 
 
 for name, words in (("file", "A file has the state folder's place"), ("link", "The state folder is a link to a disk that is not there")):
@@ -131,7 +131,7 @@ for name, words in (("file", "A file has the state folder's place"), ("link", "T
         scene.learnt = False
         scene.begins()
         await scene.start(waits=False)
-        await scene.shows(START_S, problems__state=says("Cannot keep the last good configuration"))
+        await names(scene, "state", "Cannot keep the last good configuration", START_S)
 
 
 @case("16", within=lambda t: t.reload_after + 7, touches=Touches.PAGE, control=Control.NONE, why=OWN)
@@ -160,7 +160,7 @@ async def no_journal(scene: Scene) -> None:
     scene.environment["JOURNAL_STREAM"] = f"{log.stat().st_dev}:{log.stat().st_ino}"  # as systemd says it of a unit's standard error
     scene.config = merged(scene.config, {"health": {"journal": [{"unit": "dashboard", "match": "to 0 clients"}]}})
     await scene.start()
-    await scene.shows(SAID_S, problems__journal=says("Cannot read the journal: there is none"))
+    await names(scene, "journal", "Cannot read the journal: there is none")
     await scene.logged("<4>Cannot read the journal: there is none")
 
 
@@ -186,7 +186,7 @@ for what in ("watches", "instances"):
         inside.inotify(what, 0)
         scene.follows_deploys()
         await scene.start()
-        await scene.shows(SAID_S, problems__inotify=says(REFUSED))
+        await names(scene, "inotify", REFUSED)
         await scene.logged(REFUSED)
         await scene.deploy("2")
 
@@ -207,7 +207,7 @@ for what in ("watches", "instances"):
         inside.inotify(what, 0)
         await scene.deploy("2", How.REBUILD)
         await scene.again(scene.times.settle + 3)
-        await scene.shows(SAID_S, problems__inotify=says(REFUSED))
+        await names(scene, "inotify", REFUSED)
         await scene.deploy("3")
 
 
@@ -216,7 +216,7 @@ async def inotify_exhausted_and_configured_anew(scene: Scene) -> None:
     """Other programs have taken all watches of inotify before the start; then the configuration names another page."""
     inside.inotify("watches", 0)
     await scene.start()
-    await scene.shows(SAID_S, problems__inotify=says(REFUSED))
+    await names(scene, "inotify", REFUSED)
     assert scene.kiosk is not None
     scene.kiosk.configure(url=f"{scene.url}?another")
 
@@ -273,7 +273,7 @@ async def processes_exhausted_when_the_browser_goes(scene: Scene) -> None:
     await scene.start()
     with none_left(scene, resource.RLIMIT_NPROC, 1):
         scene.victim.kill()
-        await scene.shows(SAID_S, verdict="NO_BROWSER", why=says("Resource temporarily unavailable"))
+        await scene.shows(SAID_S, verdict="NO_BROWSER", why=lambda why: "Resource temporarily unavailable" in why)
         await scene.lasts(3 * scene.times.interval)
     scene.begins()
 

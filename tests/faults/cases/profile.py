@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.faults import inside
 from tests.faults.case import Control, Scene, case
 
-HEALS = "Chromium mends this itself"
+HEALS = "Chromium mends this itself, or does without"
 
 
 def rubbish(profile: Path) -> None:
@@ -57,7 +57,7 @@ def link_to_nowhere(profile: Path) -> None:
     profile.symlink_to("unplugged/profile")
 
 
-DAMAGES: dict[str, tuple[Callable[[Path], None], str, bool]] = {  # what is done, in words, and whether Chromium mends it itself
+DAMAGES: dict[str, tuple[Callable[[Path], None], str, bool]] = {  # what is done, in words, and whether Chromium helps itself
     "rubbish": (rubbish, "Its files hold bytes of no meaning, as after a power cut", True),
     "emptied": (emptied, "Its files are empty, as after a power cut", True),
     "folder-for-a-file": (folder_for_a_file, "Files of it have become folders, as after a repair of the file system", True),
@@ -65,8 +65,8 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str, bool]] = {  # what is done
     "lock-of-a-living-process": (lock_of_a_living_process, "It is locked by a browser whose number another process has by now", True),
     "lock-is-a-folder": (lock_is_a_folder, "Its lock is a folder, as after a repair of the file system", False),
     "not-writable": (not_writable, "It may not be written", False),
-    "is-a-file": (is_a_file, "A file has its place", False),
-    "link-to-nowhere": (link_to_nowhere, "It is a link to a disk that is not there", False),
+    "is-a-file": (is_a_file, "A file has its place", True),
+    "link-to-nowhere": (link_to_nowhere, "It is a link to a disk that is not there", True),
 }
 
 for name, (damage, words, heals) in DAMAGES.items():
