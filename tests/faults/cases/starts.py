@@ -111,12 +111,20 @@ PORT = "the port is kioskd's own"
 
 @case("22", within=lambda t: t.cold + 5, control=Control.NONE, why=PORT)
 async def port_in_use(scene: Scene) -> None:
-    """Another program has kioskd's port."""
-    squatter = squatted(scene)
+    """Another program has kioskd's port at the start."""
+    squatted(scene)
     scene.begins()
     await scene.start(waits=False)
     await scene.logged("another program has this port", START_S)
+
+
+@case("22", undisturbed=lambda t: 3.0, control=Control.NONE, why=PORT)
+async def port_in_use_for_a_while(scene: Scene) -> None:
+    """Another program had kioskd's port at the start; when it is free again kioskd takes it within 6 s."""
+    squatter = squatted(scene)
+    await scene.start(waits=False)
     await scene.dashboard.back(START_S)
+    await scene.note()
     squatter.close()
     await scene.shows(5 + 1, page__url=scene.url)
 
