@@ -112,14 +112,13 @@ class Bare(Victim):
         self._marker = secrets.token_hex(8)
 
     async def __aenter__(self) -> Self:
-        """Start it; what cannot be started is not there, and nobody is told."""
+        """Start it."""
         options = flags.arguments(str(self.profile), self._display, self._flags)
         options = [option for option in options if option not in ("--remote-debugging-pipe", flags.START_PAGE, *self._without)]
-        with contextlib.suppress(OSError):
-            self._process = await asyncio.create_subprocess_exec(
-                self._command, *options, self.url, env={**os.environ, **self._display, flags.MARKER: self._marker},
-                stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL, start_new_session=True,
-            )  # fmt: skip
+        self._process = await asyncio.create_subprocess_exec(
+            self._command, *options, self.url, env={**os.environ, **self._display, flags.MARKER: self._marker},
+            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -68,6 +68,7 @@ for name, (broken, words, why) in BROKEN.items():
         for more in range(1, 5) if known else ():  # more than the three after which a profile is set aside
             least = known["browser"]["generation"] + more
             await scene.shows(scene.times.interval + 2, browser__generation=lambda number, least=least: number >= least)
+        await scene.lasts(scene.times.interval)
         command(scene, WORKS)
         scene.begins()
 
