@@ -4,7 +4,9 @@ import hashlib
 import logging
 import os
 import re
+import socket
 import sys
+from contextlib import suppress
 from typing import TextIO
 
 JOURNAL = "/run/systemd/journal/socket"
@@ -56,6 +58,25 @@ class _Priority(_Safe):
         return "\n".join(f"<{priority}>{line}" for line in super().format(record).split("\n"))
 
 
+class _Sender:
+    """Sends an entry, and never waits, as systemd's own does: a journal that hangs, on a card that does, costs lines, not the loop."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+
+    def __call__(self, message: str, /, **fields: object) -> None:
+        entry = {"MESSAGE": message, **{name: value for name, value in fields.items() if name.isupper()}}  # the rest is Python's own
+        with suppress(OSError):
+            self.socket.sendto(b"".join(_field(name, str(value)) for name, value in entry.items()), self._path)
+
+
+def _field(name: str, value: str) -> bytes:
+    """Return a field of the journal's native protocol."""
+    content = value.encode(errors="replace")
+    return name.encode() + b"\n" + len(content).to_bytes(8, "little") + content + b"\n"
+
+
 def _under_systemd(stream: TextIO) -> bool:
     """Say whether this very stream leads to the journal; the variable alone may be inherited from far above."""
     try:
@@ -65,14 +86,14 @@ def _under_systemd(stream: TextIO) -> bool:
     return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
 
 
-def _journal(socket: str) -> logging.Handler | None:
+def _journal(path: str) -> logging.Handler | None:
     try:
         from systemd.journal import JournalHandler
     except ImportError:
         return None
-    if not os.path.exists(socket):
+    if not os.path.exists(path):
         return None  # the library would lose every line without a word
-    handler: logging.Handler = JournalHandler(SYSLOG_IDENTIFIER=IDENTIFIER)
+    handler: logging.Handler = JournalHandler(sender_function=_Sender(path), SYSLOG_IDENTIFIER=IDENTIFIER)
     handler.setFormatter(_Safe("%(message)s"))
     return handler
 

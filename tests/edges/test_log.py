@@ -1,6 +1,8 @@
 import logging
 import os
 import pty
+import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -66,11 +68,29 @@ def test_the_journal_under_systemd(tmp_path):
             del os.environ["JOURNAL_STREAM"]
             logging.root.handlers[:], logging.root.level = kept
     assert isinstance(handler, JournalHandler)
+    handler.send.socket.close()
     sent: list[tuple[str, dict[str, object]]] = []
     handler.send = lambda MESSAGE, **fields: sent.append((MESSAGE, fields))
     handler.emit(logging.LogRecord("kioskd.x", logging.WARNING, "x.py", 1, "Cannot %s", ("\x1b]0;y",), None))
     (message, fields), = sent
     assert message == "Cannot \\x1b]0;y" and fields["SYSLOG_IDENTIFIER"] == "kioskd" and fields["PRIORITY"] == "4"
+
+
+def test_a_journal_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+        journal.bind(str(tmp_path / "socket"))
+        journal.settimeout(10)
+        handler = log._journal(str(tmp_path / "socket"))
+        assert handler is not None
+        for number in range(2000):  # more than its queue holds
+            handler.emit(logging.LogRecord("kioskd.x", logging.WARNING, "x.py", 1, "two\nlines, %d", (number,), None))
+        entry = journal.recv(1 << 16)
+    (tmp_path / "socket").unlink()
+    handler.emit(logging.LogRecord("kioskd.x", logging.WARNING, "x.py", 1, "to nobody", (), None))
+    handler.send.socket.close()
+    message, fields = b"two\n    lines, 0", dict(line.split(b"\n", 1) for line in re.split(rb"\n(?=[A-Z_]+\n)", entry.rstrip(b"\n")))
+    assert fields[b"MESSAGE"] == len(message).to_bytes(8, "little") + message
+    assert fields[b"PRIORITY"][8:] == b"4" and fields[b"SYSLOG_IDENTIFIER"][8:] == b"kioskd"
 
 
 def test_the_catalogue_explains_every_verdict() -> None:
