@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,15 @@ def fill(folder: Path) -> Path:
 async def hide(folder: Path) -> None:
     """Let a folder of the system be an empty one, where there is one."""
     await _command("sh", "-c", '[ ! -d "$0" ] || mount -t tmpfs case "$0"', folder)
+
+
+async def journal() -> socket.socket:
+    """Let there be a journal's socket that nobody reads from."""
+    await _command("mount", "-t", "tmpfs", "case", "/run")
+    await _command("mkdir", "-p", "/run/systemd/journal")
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    made.bind("/run/systemd/journal/socket")
+    return made
 
 
 def inotify(what: str, most: int) -> None:

@@ -150,18 +150,35 @@ async def state_is_rubbish(scene: Scene) -> None:
 # --- row 16: the journal
 
 
+def under_systemd(scene: Scene) -> None:
+    """Let kioskd believe that its standard error leads to the journal, as systemd says it of a unit's."""
+    log = scene.folder / "kioskd.log"
+    log.touch()
+    scene.environment["JOURNAL_STREAM"] = f"{log.stat().st_dev}:{log.stat().st_ino}"
+
+
 @case("16", undisturbed=lambda t: 2 * t.interval + 5, inside=True, control=Control.NONE, why=OWN)
 async def no_journal(scene: Scene) -> None:
     """There is no journal: neither one that kioskd could follow (`health.journal`) nor one that takes its lines."""
     for folder in ("/run/log", "/var/log", "/run/systemd"):
         await inside.hide(Path(folder))
-    log = scene.folder / "kioskd.log"
-    log.touch()
-    scene.environment["JOURNAL_STREAM"] = f"{log.stat().st_dev}:{log.stat().st_ino}"  # as systemd says it of a unit's standard error
+    under_systemd(scene)
     scene.config = merged(scene.config, {"health": {"journal": [{"unit": "dashboard", "match": "to 0 clients"}]}})
     await scene.start()
     await names(scene, "journal", "Cannot read the journal: there is none")
     await scene.logged("<4>Cannot read the journal: there is none")
+
+
+@case("16", within=lambda t: t.cold + 5, touches=Touches.BROWSER, inside=True, control=Control.NONE, why=OWN)
+async def journal_hangs(scene: Scene) -> None:
+    """The journal takes no lines, as on a card that hangs; the browser is killed four times."""
+    scene.stack.enter_context(await inside.journal())
+    under_systemd(scene)
+    await scene.start()
+    for _ in range(3):
+        scene.victim.kill()
+        await scene.again(scene.times.cold + 5)
+    scene.victim.kill()
 
 
 # --- row 16: inotify
