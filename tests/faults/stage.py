@@ -31,7 +31,7 @@ QUICK: dict[str, Any] = {
 }
 
 #: The same times, for the bounds: seconds.
-INTERVAL, RELOAD_AFTER, RESTART_AFTER, HANG_AFTER, BLANK_AFTER, SETTLE = 1.0, 3.0, 8.0, 3.0, 3.0, 1.0
+INTERVAL, RELOAD_AFTER, RESTART_AFTER, SETTLE = 1.0, 3.0, 8.0, 1.0
 
 #: A small wall: painting a large one is a quarter of what a start costs, and many tests run at a time.
 SMALL = ("--screen-info={640x360}",)
