@@ -14,6 +14,8 @@ from kioskd.core.kernel import Kernel
 from kioskd.core.policy import path
 from kioskd.core.view import Heard, expected_link, server_up, shown
 
+BIG = "the browser was over health.memory right after its start, and would be again: it is not restarted for that"
+
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
@@ -35,6 +37,8 @@ def status(kernel: Kernel, clocks: Clocks, problems: Mapping[str, str | None]) -
     link, server, deploy = view.link, view.server, view.deploy
     up = server_up(view, kernel.policy, clocks.monotonic)
     lacks = {name: text for name, text in problems.items() if text}
+    if view.browser.big_from_start:
+        lacks["memory"] = BIG
     return {
         "verdict": judgement.verdict.value,
         "why": judgement.why,

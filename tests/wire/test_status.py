@@ -13,6 +13,7 @@ from kioskd.core.facts import (
     DocumentCommitted,
     Done,
     Fact,
+    MemoryRead,
     NavigationEnded,
     PageAnswered,
     ServerAnswered,
@@ -22,7 +23,7 @@ from kioskd.core.facts import (
 from kioskd.core.kernel import Kernel
 from kioskd.core.policy import Deploy, Policy
 from kioskd.wire.pages import data_url
-from kioskd.wire.status import Clocks, line, status
+from kioskd.wire.status import BIG, Clocks, line, status
 
 HOME = "http://user:secret@127.0.0.1:3001/board?key=1"
 SHOWN = "http://127.0.0.1:3001/board"
@@ -88,6 +89,14 @@ def test_what_kioskd_lacks_and_what_is_wrong_with_its_file_are_said() -> None:
     assert known["problems"] == {"api": "port in use"}
     assert known["configuration"] == {"mistakes": ["/etc/kioskd.yaml:1: url: has no scheme"]}
     assert "bad configuration: /etc/kioskd.yaml:1" in line(kernel, Clocks(21.0, WALL))
+
+
+def test_a_browser_that_is_too_big_from_the_start_is_said_and_no_more() -> None:
+    kernel = lived()
+    tell(kernel, ConfigRead(Policy(url=HOME, memory_limit=100)), 21.0)
+    tell(kernel, MemoryRead(1, 101), 22.0)
+    known = status(kernel, Clocks(22.0, WALL), {})
+    assert known["problems"] == {"memory": BIG} and known["verdict"] == "HEALTHY"
 
 
 def test_a_display_that_is_less_than_was_wanted_says_what_it_lacks() -> None:
