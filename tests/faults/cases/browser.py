@@ -124,3 +124,11 @@ async def memory_grows_over_the_limit(scene: Scene) -> None:
     await scene.start()
     await scene.shows(MEASURED_S + 10, browser__memory=lambda size: size is not None)  # it was small
     await scene.dashboard.do("memory_hog", megabytes=900)
+
+
+@case("19", undisturbed=lambda t: MEASURED_S + 5, control=Control.HEALS, why="a page that takes much memory is no fault as such", slow=True)
+async def memory_over_the_limit_from_the_start(scene: Scene) -> None:
+    """The browser's tree is over `health.memory` right after its start, and would be so again: that is said, and no more."""
+    scene.config = merged(scene.config, {"health": {"memory": "50M"}})
+    await scene.start()
+    await scene.shows(MEASURED_S + 10, problems=lambda problems: "over health.memory" in problems.get("memory", ""))
