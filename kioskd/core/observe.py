@@ -279,7 +279,10 @@ def _outcome(view: View, fact: f.Done | f.Failed, now: float) -> View:
     failed = isinstance(fact, f.Failed)
     match fact.action:
         case ReadDeploy():
-            return replace(view, deploy=replace(view.deploy, reading=False, failed=failed))
+            page = view.page
+            if failed and page.began is None:  # what the load took can no longer be read: by the next reading it may be another
+                page = replace(page, amid=True)
+            return replace(view, deploy=replace(view.deploy, reading=False, failed=failed), page=page)
         case ProbeServer(probe=probe):
             return _probed(view, probe)
         case AskPage(question=number) if failed and view.page.question and view.page.question.number == number:

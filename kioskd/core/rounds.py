@@ -164,6 +164,9 @@ def _deploy_due(view: View, now: float, policy: Policy) -> float:
         return deploy.asked_at + interval if deploy.disk is None or deploy.disk.missing or deploy.failed else inf
     if deploy.disk is not None and deploy.disk.missing:
         return deploy.asked_at + interval
+    loaded = view.page.loaded_at  # of which build, nobody knows yet: the sooner it is asked, the surer it is that build
+    if view.page.began is None and loaded is not None and loaded > deploy.asked_at:
+        return loaded
     opened = view.link.open_since  # a deploy restarts servers: the page that has just come back may be the old one's
     soon = inf if opened is None or opened <= deploy.asked_at else max(opened, deploy.asked_at + interval)
     return min(deploy.asked_at + POLL_S, soon)

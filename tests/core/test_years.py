@@ -129,20 +129,20 @@ class Deaf(Recorded):
 
 
 @pytest.mark.parametrize(
-    ("broken", "most", "verb"),
+    ("broken", "life", "most", "verb"),
     [
-        (Forgetful, 4, "page.give_up_socket"),
-        (Restless, 2, "host.stall 20"),
-        (Harsh, 2, "server."),
-        (Deaf, 4, "host.ask pause 20"),
+        (Forgetful, "broken/1", 4, "page.give_up_socket"),
+        (Restless, "broken/0", 2, "host.stall 20"),
+        (Harsh, "broken/0", 2, "server."),
+        (Deaf, "broken/0", 4, "host.ask pause 20"),
     ],
     ids=["forgetful", "restless", "harsh", "deaf"],
 )
 def test_a_complaint_becomes_a_short_scenario(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, broken: type[Recorded], most: int, verb: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, broken: type[Recorded], life: str, most: int, verb: str
 ) -> None:
     monkeypatch.setattr(World, "kernel_type", broken)
-    name, kiosk, stories = one_life("broken/0")
+    name, kiosk, stories = one_life(life)
     (failed,) = years.live(name, kiosk, stories).failed
     scenario = shrink(failed)
     assert scenario is not None
