@@ -13,6 +13,7 @@ The same case is played with kioskd, with the control (a Chromium that nobody ke
 asked whether the page is back. Seconds count from the end of the coroutine, or from ``scene.begins()``.
 """
 
+import asyncio
 import dataclasses
 import random
 import re
@@ -33,6 +34,8 @@ from tests.faults import inside
 from tests.faults.stage import QUICK, SMALL, START_S, TRIED_AGAIN_S, remember, tell, until
 
 Seconds = Callable[["Times"], float]
+
+HOLDING = "data:text/html;charset=utf-8;kioskd=holding"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,7 @@ class Case:
     slow: bool  # also where patience is short
     inside: bool  # needs a network and mounts of its own
     machine: bool  # needs a booted machine, whose systemd keeps kioskd
+    unheard: bool  # the page has closed its connection on purpose: that it still stands is all that can be said at the end
 
     def bound(self, times: Times) -> float:
         """How soon the page is to be back, or for how long nothing is to happen, in seconds."""
@@ -142,6 +146,7 @@ def case(
     slow: bool = False,
     inside: bool = False,
     machine: bool = False,
+    unheard: bool = False,
     name: str = "",
     **each: Any,
 ) -> Callable[[Callable[..., Awaitable[None]]], Callable[..., Awaitable[None]]]:
@@ -161,8 +166,8 @@ def case(
             await play(scene, **each)
 
         CASES[slug] = Case(
-            slug, row, said, played, within, undisturbed, touches, control, why, same_document, once, not_before, alone, slow, inside,
-            machine,
+            slug, row, said, played, within, undisturbed, touches, control, why, same_document, once, not_before,
+            alone, slow, inside, machine, unheard,
         )  # fmt: skip
         return play
 
@@ -179,6 +184,11 @@ class Away(Exception):
 
 def _known(value: object) -> bool:
     return value is not None
+
+
+def _pid(victim: Victim) -> int | None:
+    main = victim.processes("")
+    return int(main[0].pid) if len(main) == 1 else None
 
 
 @dataclass
@@ -239,7 +249,7 @@ class Scene:
         made = await victim(self)
         if self.kept and self.learnt:
             assert isinstance(made, Kiosk)
-            remember(made.state, self.url, self.dashboard.socket_url)
+            remember(made.state, self.url, self.url.replace("http", "ws", 1) + "ws")
         self._victim = await self.stack.enter_async_context(made)
         if waits:
             await self.settled()
@@ -291,6 +301,31 @@ class Scene:
             except TimeoutError as error:
                 raise Missed(f"the log does not say: {words}") from error
 
+    async def holds(self, **wanted: Any) -> None:
+        """Wait until kioskd shows the holding page. From then on this browser is the one that is to stay."""
+        if self.kept:
+            await self.shows(START_S, page__url=HOLDING, **wanted)
+            self.pid = self.victim.pid
+
+    async def asks_for(self, path: str, within: float, after: float) -> None:
+        """Wait until a browser asks for a path, which is what is expected first."""
+        try:
+            await self.dashboard.asked_for(path, within, after)
+        except TimeoutError as error:
+            raise Away(str(error)) from error
+
+    async def restarted(self, after: float, within: float, since: float | None = None) -> None:
+        """Wait for another process of the browser, which is what is expected first, and note it. ``since``: a monotonic moment."""
+        since = time.monotonic() if since is None else since
+        while (pid := _pid(self.victim)) in (None, self.pid):
+            if time.monotonic() - since > within:
+                raise Away(f"the browser was not restarted within {within:g} s")
+            await asyncio.sleep(0.1)  # a process tells nobody that it begins
+        if time.monotonic() - since < after:
+            raise Missed(f"the browser was restarted after {time.monotonic() - since:.2f} s, and the page is given {after:g} s")
+        assert pid is not None
+        self.pid = pid
+
     async def deploy(self, version: str, how: How = How.RENAME) -> None:
         """Deploy a build; whoever has a hook is told."""
         self.dashboard.deploy(version, how)
@@ -332,7 +367,7 @@ async def play(case: Case, who: str, folder: Path, times: Times, seed: int, wait
         it.machine = case.machine
         try:
             await case.play(it)
-            seconds = await (_back(case, it, limit) if case.within else _undisturbed(it, bound))
+            seconds = await (_back(case, it, limit) if case.within else _undisturbed(case, it, bound))
         except Away as error:
             outcome = dataclasses.replace(outcome, well=not it.kept and case.control is Control.STAYS_AWAY, said=str(error))
         except (Missed, TimeoutError) as error:  # also in the midst of the preparations
@@ -357,7 +392,7 @@ async def _back(case: Case, it: Scene, limit: float) -> float:
         raise Away(str(error)) from error
 
 
-async def _undisturbed(it: Scene, seconds: float) -> float:
+async def _undisturbed(case: Case, it: Scene, seconds: float) -> float:
     """Return 0 where for so long the document stays, in the same process, loaded once; and still lives at the end."""
     with suppress(TimeoutError):
         await it.dashboard.back(seconds, other_than=it.document)
@@ -366,7 +401,8 @@ async def _undisturbed(it: Scene, seconds: float) -> float:
         raise Missed("the browser was restarted")
     if len(await it.dashboard.loads()) != it.loads:
         raise Missed("the page was loaded again")
-    await it.dashboard.back(3.0)
+    if not case.unheard:
+        await it.dashboard.back(3.0)
     return 0.0
 
 

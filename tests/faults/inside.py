@@ -61,9 +61,23 @@ async def lose(port: int, percent: int) -> None:
         await _drop(f"tcp {end} {port} numgen random mod 100 < {percent}")
 
 
+async def admit_nobody(port: int) -> None:
+    """Drop what would open a connection to a TCP port; those that there are live on."""
+    await _drop(f"tcp dport {port} tcp flags & (syn | ack) == syn")
+
+
+async def reject(port: int, how: str = "with tcp reset") -> None:
+    """Refuse all packets to a TCP port, as a firewall does; ``how``: see nft(8)."""
+    await _rule(f"tcp dport {port} reject {how}")
+
+
 async def _drop(which: str) -> None:
+    await _rule(f"{which} drop")
+
+
+async def _rule(rule: str) -> None:
     await _command("nft", "add table inet case; add chain inet case in { type filter hook input priority 0; }")
-    await _command("nft", f"add rule inet case in {which} drop")
+    await _command("nft", f"add rule inet case in {rule}")
 
 
 async def mend() -> None:

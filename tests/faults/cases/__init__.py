@@ -1,7 +1,33 @@
 """All cases, by subject: importing this enters them into the table."""
 
-from tests.faults.cases import browser, compositor, configuration, content, daemon, dialogs, machine, network, profile, prompts, starts
+from tests.faults.cases import (
+    browser,
+    compositor,
+    configuration,
+    connection,
+    content,
+    daemon,
+    dialogs,
+    machine,
+    network,
+    profile,
+    prompts,
+    server,
+    starts,
+)
 
 __all__ = [
-    "browser", "compositor", "configuration", "content", "daemon", "dialogs", "machine", "network", "profile", "prompts", "starts"
-]  # fmt: skip
+    "browser",
+    "compositor",
+    "configuration",
+    "connection",
+    "content",
+    "daemon",
+    "dialogs",
+    "machine",
+    "network",
+    "profile",
+    "prompts",
+    "server",
+    "starts",
+]
