@@ -1,4 +1,4 @@
-"""What stands between a browser and its dashboard, and can be broken: the name, the certificate. Both victims meet the same one."""
+"""What stands between a browser and its dashboard, and can be broken: the name, the way, the certificate. Victims meet the same one."""
 
 import asyncio
 import base64
@@ -27,6 +27,49 @@ class Names:
     def learn(self) -> None:
         """``NAME`` leads here."""
         self._hosts.write_text(f"127.0.0.1 {NAME}\n")
+
+
+class Detour:
+    """A way to a server that takes ``delay`` seconds, there and back again."""
+
+    def __init__(self) -> None:
+        self.delay = 0.0
+
+    @contextlib.asynccontextmanager
+    async def before(self, url: str) -> AsyncIterator[str]:
+        """Gives the URL that leads that way."""
+        port = int(url.rstrip("/").rsplit(":", 1)[1])
+
+        async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(OSError):
+                inner, outer = await asyncio.open_connection("127.0.0.1", port)
+                await asyncio.gather(self._pass(reader, outer), self._pass(inner, writer))
+            writer.close()
+
+        async with await asyncio.start_server(relay, "127.0.0.1", 0) as server:
+            yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+
+        async def arrive() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    due, piece = await under_way.get()
+                    await asyncio.sleep(due - loop.time())
+                    if not piece:
+                        break
+                    writer.write(piece)
+                    await writer.drain()
+            writer.close()
+
+        async with asyncio.TaskGroup() as both:
+            both.create_task(arrive())
+            with contextlib.suppress(OSError):
+                while piece := await reader.read(65536):
+                    under_way.put_nowait((loop.time() + self.delay, piece))
+            under_way.put_nowait((loop.time() + self.delay, b""))
 
 
 class Certificates:

@@ -1,12 +1,14 @@
 """All cases, by subject: importing this enters them into the table."""
 
 from tests.faults.cases import (
+    away,
     browser,
     compositor,
     configuration,
     connection,
     content,
     daemon,
+    deploys,
     dialogs,
     machine,
     network,
@@ -17,12 +19,14 @@ from tests.faults.cases import (
 )
 
 __all__ = [
+    "away",
     "browser",
     "compositor",
     "configuration",
     "connection",
     "content",
     "daemon",
+    "deploys",
     "dialogs",
     "machine",
     "network",

@@ -1,15 +1,176 @@
-"""Row 7 and its kin: between the page and its server packets are lost, late, or none at all."""
+"""Row 7 and its kin: between the page and its server packets are lost, late, refused, or none come at all; or a name leads nowhere."""
 
-from kioskd.demo.kiosk import merged
+from kioskd.core.link import AUTO_SILENCE_S
 from tests.faults import inside
-from tests.faults.case import Scene, Touches, case
+from tests.faults.case import START_S, Control, Scene, Touches, case, tried_again
+from tests.faults.cases.connection import PACE_S, SILENCE_S, silent_after, talkative
+from tests.faults.cases.server import RECONNECTS, WEAKEST
+from tests.faults.fronts import NAME, Detour, Names
 
-SILENCE_S = 3.0
+LIVES = "the connection lives"
+LATENCY_S = 2.0
+BLINK_S = 3.0
+
+
+def by_name(scene: Scene) -> Names:
+    """Let the page be asked for by a name, which leads nowhere yet."""
+    names = Names(scene.folder)
+    scene.environment, scene.url = names.variables, scene.url.replace("127.0.0.1", NAME)
+    return names
+
+
+# --- row 7: half-open ---------------------------------------------------------------------------
 
 
 @case("7", within=lambda t: SILENCE_S + t.reload_after + 7, touches=Touches.PAGE, inside=True)
 async def packets_dropped(scene: Scene) -> None:
     """A router has forgotten the page's connection: its packets are dropped, and both ends hold it for open (`silence` set)."""
-    scene.config = merged(scene.config, {"health": {"websocket": {"silence": SILENCE_S}}})
+    silent_after(scene, SILENCE_S)
     await scene.start()
     await inside.half_open(scene.dashboard.port)
+
+
+@case(
+    "7", within=lambda t: AUTO_SILENCE_S + t.reload_after + 7, not_before=lambda t: AUTO_SILENCE_S + t.reload_after - PACE_S,
+    touches=Touches.PAGE, inside=True, slow=True,
+)  # fmt: skip
+async def packets_dropped_auto(scene: Scene) -> None:
+    """The same, and the page's connection is silent for longer than it ever was (`silence: auto`)."""
+    await scene.start()
+    await talkative(scene)
+    await inside.half_open(scene.dashboard.port)
+
+
+# --- row 8: nothing is to be done ---------------------------------------------------------------
+
+
+@case("8", undisturbed=lambda t: t.restart_after + 5, control=Control.HEALS, why="packets are sent again", inside=True)
+async def cable_out_for_a_moment(scene: Scene) -> None:
+    """All packets are lost for 3 s: a cable that is pulled and put back."""
+    await scene.start()
+    await inside.lose(scene.dashboard.port, 100)
+    await scene.lasts(BLINK_S)
+    await inside.mend()
+
+
+@case("8", undisturbed=lambda t: t.restart_after, control=Control.HEALS, why="packets are sent again", inside=True)
+async def heavy_loss(scene: Scene) -> None:
+    """Three packets of ten are lost, each way, for long."""
+    await scene.start()
+    await inside.lose(scene.dashboard.port, 30)
+    await scene.lasts(2 * scene.times.restart_after)
+    await inside.mend()
+
+
+@case("8", undisturbed=lambda t: t.interval + 5, control=Control.HEALS, why=LIVES)
+async def latency_of_seconds(scene: Scene) -> None:
+    """Everything takes two seconds longer, each way, for long."""
+    detour = Detour()
+    scene.url = await scene.stack.enter_async_context(detour.before(scene.url))
+    await scene.start()
+    detour.delay = LATENCY_S
+    await scene.lasts(2 * scene.times.restart_after)
+    await scene.untouched()
+    detour.delay = 0.0
+
+
+@case("8", undisturbed=lambda t: 2 * t.restart_after, control=Control.HEALS, why=LIVES, inside=True)
+async def nobody_is_admitted(scene: Scene) -> None:
+    """A firewall drops what would open a connection; the page's own lives on."""
+    await scene.start()
+    await inside.admit_nobody(scene.dashboard.port)
+    await scene.shows(START_S, server__up=False)
+
+
+@case("8", undisturbed=lambda t: t.restart_after, control=Control.HEALS, why=LIVES)
+async def name_is_lost(scene: Scene) -> None:
+    """The server's name leads nowhere any more; the page's connection lives on."""
+    names = by_name(scene)
+    names.learn()
+    await scene.start()
+    names.forget()
+    await scene.shows(START_S, server__up=False)
+
+
+# --- row 9: away for long -----------------------------------------------------------------------
+
+
+@case("9", within=lambda t: t.interval + 15, touches=Touches.PAGE, inside=True)
+async def cable_out_for_long(scene: Scene) -> None:
+    """All packets are lost for so long that the server lets go of the connection; the page never hears of that (`silence` set)."""
+    silent_after(scene, SILENCE_S)
+    await scene.start()
+    await inside.lose(scene.dashboard.port, 100)
+    await scene.dashboard.do("drop")
+    await scene.lasts(scene.times.outage)
+    await scene.untouched()
+    await inside.mend()
+
+
+@case("9", within=lambda t: t.interval + 15, touches=Touches.PAGE, inside=True)
+async def firewall_rejects(scene: Scene) -> None:
+    """A firewall refuses everything for long; the page has given up."""
+    await scene.dashboard.switch(**WEAKEST)
+    await scene.start()
+    await inside.reject(scene.dashboard.port)
+    await scene.lasts(2 * scene.times.restart_after)
+    await scene.untouched()
+    await inside.mend()
+
+
+@case("9", undisturbed=lambda t: t.restart_after + 5, control=Control.HEALS, why=RECONNECTS, inside=True)
+async def firewall_rejects_and_the_page_reconnects(scene: Scene) -> None:
+    """A firewall refuses everything for a while; the page reconnects by itself."""
+    await scene.start()
+    await inside.reject(scene.dashboard.port)
+    await scene.lasts(scene.times.restart_after)
+    await inside.mend()
+
+
+@case("9", within=lambda t: t.interval + 15, touches=Touches.PAGE)
+async def name_is_lost_with_its_server(scene: Scene) -> None:
+    """The server is restarted, and its name leads nowhere for long; the page has given up."""
+    names = by_name(scene)
+    names.learn()
+    await scene.dashboard.switch(**WEAKEST)
+    await scene.start()
+    await scene.dashboard.kill()
+    names.forget()
+    await scene.dashboard.start()
+    await scene.lasts(2 * scene.times.restart_after)
+    await scene.untouched()
+    names.learn()
+
+
+# --- row 10: away at boot -----------------------------------------------------------------------
+
+
+@case("10", within=lambda t: t.interval + 5, touches=Touches.PAGE)
+async def no_name_at_boot(scene: Scene) -> None:
+    """The server's name leads nowhere when the screen is switched on, and for a while."""
+    names = by_name(scene)
+    await scene.start(waits=False)
+    await scene.holds(verdict="UNREADABLE", server__up=False, server__home=lambda home: home and NAME in home["error"])
+    await scene.lasts(scene.times.restart_after + 2)
+    await tried_again(scene)
+    names.learn()
+
+
+@case("10", within=lambda t: t.interval + 5, touches=Touches.PAGE, inside=True)
+async def no_cable_at_boot(scene: Scene) -> None:
+    """All packets are lost when the screen is switched on, and for a while."""
+    await inside.lose(scene.dashboard.port, 100)
+    await scene.start(waits=False)
+    await scene.holds(server__up=False)
+    await tried_again(scene)
+    await inside.mend()
+
+
+@case("10", within=lambda t: t.interval + 5, touches=Touches.PAGE, inside=True)
+async def firewall_rejects_at_boot(scene: Scene) -> None:
+    """A firewall says that this is forbidden when the screen is switched on, and for a while."""
+    await inside.reject(scene.dashboard.port, "with icmpx type admin-prohibited")
+    await scene.start(waits=False)
+    await scene.holds(server__up=False)
+    await tried_again(scene)
+    await inside.mend()
