@@ -1,5 +1,9 @@
-"""The fault matrix with short patience: every case with kioskd, and without it. ``scripts/faults`` plays it as shipped."""
+"""The fault matrix with short patience: every case with kioskd, and without it. ``scripts/faults`` plays it as shipped.
 
+Some are played as shipped here, too, in the slow ring: the incident that kioskd was made for, and what takes minutes by its nature.
+"""
+
+import asyncio
 import dataclasses
 import os
 import random
@@ -9,13 +13,22 @@ import pytest
 
 import tests.faults.cases  # noqa: F401 - enters them
 from tests.aio import lasting
-from tests.faults.case import CASES, Case, Control, Times, limit_s, play, quick
+from tests.faults.case import CASES, Case, Control, Times, limit_s, play, quick, shipped
 from tests.faults.stage import cold_start
-
-pytestmark = pytest.mark.chromium
 
 SEED = int(os.environ.get("KIOSKD_SEED", random.getrandbits(32)))
 
+#: Played as shipped in the slow ring; the control runs beside it.
+AS_SHIPPED = (
+    "gave-up-socket",
+    "new-documents-open-none",
+    "half-open-auto",
+    "packets-dropped-auto",
+    "page-gave-up-in-a-long-outage",
+    "restarted-once-in-an-outage",
+    "closed-at-once-for-ever",
+    "built-elsewhere",
+)
 
 #: What needs a machine is played by ``scripts/faults``, and of the package by tests/system.
 PLAYED = [each for each in CASES.values() if not (each.slow or each.machine)]
@@ -29,6 +42,7 @@ async def well(case: Case, who: str, folder: Path, times: Times) -> None:
     assert outcome.well, f"{case.says} {outcome.said} (KIOSKD_SEED={SEED})"
 
 
+@pytest.mark.chromium
 @pytest.mark.parametrize("case", KEPT)
 def test_with_kioskd_it_is_back_in_time(tmp_path: Path, case: Case) -> None:
     @lasting(limit_s(case, quick()))
@@ -39,10 +53,26 @@ def test_with_kioskd_it_is_back_in_time(tmp_path: Path, case: Case) -> None:
     story()
 
 
+@pytest.mark.chromium
 @pytest.mark.parametrize("case", CONTROLS)
 def test_without_kioskd_it_stays_away_or_it_heals_by_itself(tmp_path: Path, case: Case) -> None:
     @lasting(limit_s(case, quick()))
     async def story() -> None:
         await well(case, "nothing", tmp_path, dataclasses.replace(quick(), cold=1.0))
+
+    story()
+
+
+@pytest.mark.defaults
+@pytest.mark.parametrize("name", AS_SHIPPED)
+def test_at_the_shipped_patience(tmp_path: Path, name: str) -> None:
+    case = CASES[name]
+
+    @lasting(limit_s(case, shipped()))
+    async def story() -> None:
+        times = dataclasses.replace(shipped(), cold=await cold_start(tmp_path) if case.needs_cold else 0.0)
+        async with asyncio.TaskGroup() as both:
+            both.create_task(well(case, "kioskd", tmp_path, times))
+            both.create_task(well(case, "nothing", tmp_path, times))
 
     story()

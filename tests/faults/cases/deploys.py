@@ -228,7 +228,7 @@ for retry, what in (("forever", "the page reconnects by itself"), ("weak", "the 
 
 @case("13b", within=lambda t: t.interval + 15, touches=Touches.PAGE, once=True)
 async def deploy_and_a_restart_that_was_too_long(scene: Scene) -> None:
-    """A deploy with a restart of the server, in which the page gives up; the hook is told "0 clients"."""
+    """A deploy with a restart of the server, in which the page gives up: the reload that it is told to do has no listener."""
     await scene.dashboard.switch(retry="weak", tries=0)
     scene.follows_deploys()
     await scene.start()
@@ -238,3 +238,4 @@ async def deploy_and_a_restart_that_was_too_long(scene: Scene) -> None:
     await scene.dashboard.start()
     scene.begins()
     await scene.victim.deployed()
+    await scene.dashboard.do("say", message={"type": "reload"})

@@ -122,7 +122,7 @@ async def closed_on_purpose(scene: Scene) -> None:
 # --- row 9: the server is away for long ---------------------------------------------------------
 
 
-@case("9", within=lambda t: t.interval + 15, touches=Touches.PAGE)
+@case("9", within=lambda t: t.interval + 15, touches=Touches.PAGE, once=True)
 async def page_gave_up_in_a_long_outage(scene: Scene) -> None:
     """The server is killed and away for long; the page has given up long before."""
     await scene.dashboard.switch(**WEAK)
@@ -287,7 +287,7 @@ async def restarted_once_in_an_outage(scene: Scene) -> None:
     scene.config = merged(scene.config, {"health": {"websocket": {"during_outage": "restart"}}})
     await scene.start()
     await scene.dashboard.kill()
-    await scene.restarted(scene.times.restart_after, scene.times.restart_after + scene.times.cold + 5)
+    await scene.restarted(scene.times.restart_after, scene.times.restart_after + 5)
     await scene.holds()
     await scene.lasts(2 * scene.times.restart_after)
     await scene.dashboard.start()
