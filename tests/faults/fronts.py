@@ -24,30 +24,36 @@ class Names:
         """No name leads anywhere."""
         self._hosts.write_text("")
 
-    def learn(self) -> None:
+    def learn(self, address: str = "127.0.0.1") -> None:
         """``NAME`` leads here."""
-        self._hosts.write_text(f"127.0.0.1 {NAME}\n")
+        self._hosts.write_text(f"{address} {NAME}\n")
 
 
 class Detour:
-    """A way to a server that takes ``delay`` seconds, there and back again."""
+    """A way to a server that takes ``delay`` seconds, there and back again. When it is gone, so is what went through it."""
 
     def __init__(self) -> None:
         self.delay = 0.0
+        self._open: list[asyncio.StreamWriter] = []
 
     @contextlib.asynccontextmanager
-    async def before(self, url: str) -> AsyncIterator[str]:
-        """Gives the URL that leads that way."""
+    async def before(self, url: str, address: str = "127.0.0.1", at: int = 0) -> AsyncIterator[str]:
+        """Gives the URL that leads that way, through an address and a port of this machine."""
         port = int(url.rstrip("/").rsplit(":", 1)[1])
 
         async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             with contextlib.suppress(OSError):
                 inner, outer = await asyncio.open_connection("127.0.0.1", port)
+                self._open += [writer, outer]
                 await asyncio.gather(self._pass(reader, outer), self._pass(inner, writer))
             writer.close()
 
-        async with await asyncio.start_server(relay, "127.0.0.1", 0) as server:
-            yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        async with await asyncio.start_server(relay, address, at) as server:
+            try:
+                yield f"http://{address}:{server.sockets[0].getsockname()[1]}/"
+            finally:
+                for writer in self._open:
+                    writer.transport.abort()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()

@@ -55,6 +55,12 @@ async def half_open(port: int) -> None:
         await _drop(f"tcp {end} {{ {', '.join(map(str, clients))} }}")
 
 
+async def cut(port: int) -> None:
+    """Lose all packets from and to a TCP port."""
+    for end in ("sport", "dport"):
+        await _drop(f"tcp {end} {port}")
+
+
 async def lose(port: int, percent: int) -> None:
     """Lose so many of the packets from and to a TCP port, of all its connections."""
     for end in ("sport", "dport"):

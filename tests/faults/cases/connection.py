@@ -77,15 +77,11 @@ async def new_documents_open_none(scene: Scene) -> None:
     await scene.dashboard.switch(transport="websocket")  # the reloaded document has been told to open none: only the next one will
 
 
-@case(
-    "6", within=lambda t: SILENCE_S + t.restart_after + t.cold + 5, not_before=lambda t: SILENCE_S + t.restart_after - PACE_S,
-    touches=Touches.BROWSER,
-)  # fmt: skip
-async def network_service_frozen(scene: Scene) -> None:
-    """The browser's network service is stopped: nothing comes, and nothing can be loaded (`silence` set)."""
-    silent_after(scene, SILENCE_S)
+@case("6", within=lambda t: t.restart_after + t.cold + 5, not_before=lambda t: t.reload_after)
+async def lost_on_a_page_of_its_own_site(scene: Scene) -> None:
+    """The page goes to another page of its own server, which holds no connection: a reload brings only that one."""
     await scene.start()
-    scene.victim.freeze("network.mojom.NetworkService")
+    await scene.dashboard.do("navigate_away", url=scene.url + "healthz")
 
 
 # --- row 7, inside one machine (between machines: network.py) -----------------------------------
@@ -104,6 +100,14 @@ for transport in ("websocket", "event_source"):
         scene.learnt = False
         await scene.start()
         await scene.dashboard.do("half_open")
+
+
+@case("7", within=lambda t: SILENCE_S + t.reload_after + 7, not_before=lambda t: SILENCE_S + t.reload_after - PACE_S, touches=Touches.PAGE)
+async def network_service_frozen(scene: Scene) -> None:
+    """The browser's network service is stopped: nothing comes, and nothing can be loaded (`silence` set)."""
+    silent_after(scene, SILENCE_S)
+    await scene.start()
+    scene.victim.freeze("network.mojom.NetworkService")
 
 
 @case(

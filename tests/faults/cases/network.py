@@ -2,7 +2,7 @@
 
 from kioskd.core.link import AUTO_SILENCE_S
 from tests.faults import inside
-from tests.faults.case import START_S, Control, Scene, Touches, case, tried_again
+from tests.faults.case import Control, Scene, Touches, case, tried_again
 from tests.faults.cases.connection import PACE_S, SILENCE_S, silent_after, talkative
 from tests.faults.cases.server import RECONNECTS, WEAKEST
 from tests.faults.fronts import NAME, Detour, Names
@@ -41,6 +41,15 @@ async def packets_dropped_auto(scene: Scene) -> None:
     await inside.half_open(scene.dashboard.port)
 
 
+@case("5", within=lambda t: t.reload_after + 7, not_before=lambda t: t.reload_after, touches=Touches.PAGE, inside=True)
+async def gave_up_and_a_router_forgot_the_rest(scene: Scene) -> None:
+    """The page gives up its WebSocket, and a router has forgotten the browser's idle connections: what a load sends on them is dropped."""
+    await scene.start()
+    await scene.dashboard.do("give_up")
+    await scene.dashboard.unconnected(5)
+    await inside.half_open(scene.dashboard.port)
+
+
 # --- row 8: nothing is to be done ---------------------------------------------------------------
 
 
@@ -48,7 +57,7 @@ async def packets_dropped_auto(scene: Scene) -> None:
 async def cable_out_for_a_moment(scene: Scene) -> None:
     """All packets are lost for 3 s: a cable that is pulled and put back."""
     await scene.start()
-    await inside.lose(scene.dashboard.port, 100)
+    await inside.cut(scene.dashboard.port)
     await scene.lasts(BLINK_S)
     await inside.mend()
 
@@ -79,7 +88,6 @@ async def nobody_is_admitted(scene: Scene) -> None:
     """A firewall drops what would open a connection; the page's own lives on."""
     await scene.start()
     await inside.admit_nobody(scene.dashboard.port)
-    await scene.shows(START_S, server__up=False)
 
 
 @case("8", undisturbed=lambda t: t.restart_after, control=Control.HEALS, why=LIVES)
@@ -89,7 +97,6 @@ async def name_is_lost(scene: Scene) -> None:
     names.learn()
     await scene.start()
     names.forget()
-    await scene.shows(START_S, server__up=False)
 
 
 # --- row 9: away for long -----------------------------------------------------------------------
@@ -100,7 +107,7 @@ async def cable_out_for_long(scene: Scene) -> None:
     """All packets are lost for so long that the server lets go of the connection; the page never hears of that (`silence` set)."""
     silent_after(scene, SILENCE_S)
     await scene.start()
-    await inside.lose(scene.dashboard.port, 100)
+    await inside.cut(scene.dashboard.port)
     await scene.dashboard.do("drop")
     await scene.lasts(scene.times.outage)
     await scene.untouched()
@@ -142,6 +149,18 @@ async def name_is_lost_with_its_server(scene: Scene) -> None:
     names.learn()
 
 
+@case("9", within=lambda t: t.interval + 15, touches=Touches.PAGE)
+async def server_got_another_address(scene: Scene) -> None:
+    """The server's name leads to another address from now on, and at the old one nobody is left; the page has given up."""
+    names = by_name(scene)
+    names.learn("127.0.0.2")
+    await scene.dashboard.switch(**WEAKEST)
+    async with Detour().before(scene.dashboard.url, "127.0.0.2", scene.dashboard.port):
+        await scene.start()
+    await scene.lasts(scene.times.restart_after)
+    names.learn()
+
+
 # --- row 10: away at boot -----------------------------------------------------------------------
 
 
@@ -159,7 +178,7 @@ async def no_name_at_boot(scene: Scene) -> None:
 @case("10", within=lambda t: t.interval + 5, touches=Touches.PAGE, inside=True)
 async def no_cable_at_boot(scene: Scene) -> None:
     """All packets are lost when the screen is switched on, and for a while."""
-    await inside.lose(scene.dashboard.port, 100)
+    await inside.cut(scene.dashboard.port)
     await scene.start(waits=False)
     await scene.holds(server__up=False)
     await tried_again(scene)
