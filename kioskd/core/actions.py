@@ -117,7 +117,7 @@ class KillRenderer:
 
 @dataclass(frozen=True, slots=True)
 class DropConnections:
-    """Let the browser forget its connections, idle ones too: those that nobody answers any more would be taken for the next load.
+    """Let the browser forget its connections, idle ones too, and the addresses it knows: they would be taken for the next load.
 
     Its network service is killed, and Chromium starts another: DevTools has no word for it.
     """

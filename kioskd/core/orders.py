@@ -72,7 +72,10 @@ def order(view: View, verdict: Verdict, remedy: Remedy, now: float) -> tuple[Vie
             return _busy(view, OpenPage(generation), now)
         case Remedy.GO_HOME:
             goal = view.goal or Place.WELCOME
-            return _busy(replace(_leaving(view, now), went_at=now), Navigate(generation, goal), now)
+            journey: Action = Navigate(generation, goal)
+            if view.page.error and view.page.ordered:  # the server answers us, and not the browser: an address that it has kept, perhaps
+                journey = Steps((DropConnections(generation), journey))
+            return _busy(replace(_leaving(view, now), went_at=now), journey, now)
         case Remedy.HOLD:
             return _busy(_leaving(view, now), Navigate(generation, Place.HOLDING), now)
         case Remedy.RELOAD:
@@ -128,7 +131,7 @@ def _display(view: View, now: float) -> tuple[View, list[Action]]:
 
 def _leaving(view: View, now: float) -> View:
     """A navigation has been ordered: it is pending from now on."""
-    return replace(view, page=loading(view, now))
+    return replace(view, page=replace(loading(view, now), ordered=True))
 
 
 def _busy(view: View, action: Action, now: float) -> tuple[View, Action]:

@@ -44,7 +44,8 @@ def loading(view: View, now: float) -> PageView:
     since = now if view.page.navigating_since is None else view.page.navigating_since
     # What has changed before and is not read yet is what this load takes, unless it changes again meanwhile.
     began = None if unread(view) else view.deploy.disk
-    return replace(view.page, navigating_since=since, began=began, amid=False, load_at=since, loaded_at=None)
+    ordered = view.page.ordered and (view.page.navigating_since is not None or view.page.error)
+    return replace(view.page, navigating_since=since, began=began, amid=False, load_at=since, loaded_at=None, ordered=ordered)
 
 
 def loaded(page: PageView, now: float) -> PageView:
@@ -63,6 +64,7 @@ def _committed(view: View, fact: f.DocumentCommitted, now: float, policy: Policy
     page = PageView(
         present=True, document=fact.document, url=fact.url, error=fact.error, committed_at=now, ask_now=True, asked_before=view.questions,
         prompt=view.page.prompt, moved_at=view.page.moved_at, began=view.page.began, amid=view.page.amid, load_at=view.page.load_at,
+        ordered=view.page.ordered,
         unreadable_since=_since(view.page.unreadable_since, fact.error, now),
         text_since=view.page.text_since, lifeless_since=view.page.lifeless_since,  # only a report ends these
     )  # fmt: skip

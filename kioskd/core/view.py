@@ -118,6 +118,7 @@ class PageView:
     amid: bool = False  # the deploy was changing while this was loaded: nobody knows what it took
     load_at: float = 0.0  # when its load began
     loaded_at: float | None = None  # when it was over; None: it is not
+    ordered: bool = False  # its load was ordered by kioskd, or is Chromium's own further try of such a one
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,12 @@ class Browser:
     def __init__(self, world: "World") -> None:
         self.world = world
         self.generation, self.alive, self.frozen = 0, False, False
-        self.missing, self.corrupt, self.mute = False, False, False
+        self.missing, self.corrupt, self.mute, self.misled = False, False, False, False
         self.size = 200 << 20
         self.asked: list[a.AskBrowser] = []
 
     def start(self, generation: int) -> None:
-        self.generation, self.alive, self.frozen = generation, True, False
+        self.generation, self.alive, self.frozen, self.misled = generation, True, False, False
         self.asked = []
         self.world.page.become(own_page("start"))
         self.world.tell(f.BrowserStarted(generation, 4000 + generation, "Chrome/156"))
@@ -59,6 +59,10 @@ class Browser:
     def speak(self) -> None:
         """From the next start on it gives one."""
         self.mute = False
+
+    def mislead(self) -> None:
+        """It has kept an address at which the server is no more."""
+        self.misled = True
 
     def corrupt_profile(self) -> None:
         self.corrupt = True

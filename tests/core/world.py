@@ -262,6 +262,8 @@ class World:
                 return 0.02, None, lambda: page.load(page.url)
             case a.EndScript():
                 return (1.0, "no answer", nothing) if page.stopped else (0.01, None, lambda: setattr(page, "looping", False))
+            case a.DropConnections():
+                return 0.05, None, lambda: setattr(self.browser, "misled", False)
             case a.KillRenderer():
                 return 0.02, None, page.crash
             case a.StopLoading():
