@@ -48,6 +48,7 @@ class Incident:
     rung: Rung = Rung.SUSPECT
     floor: Rung = Rung.SUSPECT
     acted_at: float | None = None
+    treated_at: float | None = None  # the same, but for a load that was stopped: that cures nothing, and puts off no other step
     last: tuple[Verdict, Remedy] | None = None
     climbed: Verdict | None = None  # what the last climbing step was for
     taken: tuple[tuple[Verdict, int], ...] = ()  # steps taken, by verdict
@@ -135,8 +136,9 @@ def plan(ladder: Ladder, judgement: Judgement, view: View, now: float, policy: P
     step = _next(ladder, incident, judgement.verdict, view, policy)
     first = step if step is REBOOT else steps[0]
     due = judgement.since + first.after(policy) * strain(view, now)
-    if incident.acted_at is not None:
-        due = max(due, incident.acted_at + step.after(policy))
+    before = incident.acted_at if judgement.verdict is Verdict.LOADING else incident.treated_at
+    if before is not None:
+        due = max(due, before + step.after(policy))
     return Plan(step, step.remedy, due)
 
 
@@ -210,6 +212,7 @@ def taken(ladder: Ladder, verdict: Verdict, plan: Plan, now: float) -> Ladder:
         rung=max(incident.rung, step.rung),
         floor=max(incident.floor, step.rung) if step.climbs else incident.floor,
         acted_at=now,
+        treated_at=incident.treated_at if plan.remedy is Remedy.STOP_LOADING else now,
         last=(verdict, plan.remedy),
         climbed=verdict if step.climbs else incident.climbed,
         taken=tuple(counts.items()),

@@ -57,6 +57,8 @@ class Page:
             world.later(0.02, lambda: self._commit(generation, url, None, False))
         elif origin(url) != origin(HOME):
             world.later(0.2, lambda: self._commit(generation, url, 200, False))
+        elif world.browser.cut_off:
+            return
         elif world.browser.misled:
             world.later(0.1, lambda: self._commit(generation, url, 0, True))
         elif world.server.up and not world.server.mute:

@@ -18,12 +18,12 @@ class Browser:
     def __init__(self, world: "World") -> None:
         self.world = world
         self.generation, self.alive, self.frozen = 0, False, False
-        self.missing, self.corrupt, self.mute, self.misled = False, False, False, False
+        self.missing, self.corrupt, self.mute, self.misled, self.cut_off = False, False, False, False, False
         self.size = 200 << 20
         self.asked: list[a.AskBrowser] = []
 
     def start(self, generation: int) -> None:
-        self.generation, self.alive, self.frozen, self.misled = generation, True, False, False
+        self.generation, self.alive, self.frozen, self.misled, self.cut_off = generation, True, False, False, False
         self.asked = []
         self.world.page.become(own_page("start"))
         self.world.tell(f.BrowserStarted(generation, 4000 + generation, "Chrome/156"))
@@ -63,6 +63,10 @@ class Browser:
     def mislead(self) -> None:
         """It has kept an address at which the server is no more."""
         self.misled = True
+
+    def cut_off_idle(self) -> None:
+        """A router has forgotten its idle connections: what is sent on them is never answered."""
+        self.cut_off = True
 
     def corrupt_profile(self) -> None:
         self.corrupt = True

@@ -48,9 +48,9 @@ def test_the_steps_of_a_verdict_come_in_their_order_and_the_last_one_for_ever(ve
 
 def test_patience_counts_from_the_fault_and_from_the_action_before() -> None:
     assert next_step(Verdict.STUCK) == (Remedy.RELOAD, NOW + RELOAD_AFTER)
-    once = incident(Verdict.STUCK, 1, acted_at=NOW + RELOAD_AFTER)
+    once = incident(Verdict.STUCK, 1, treated_at=NOW + RELOAD_AFTER)
     assert next_step(Verdict.STUCK, once) == (Remedy.RESTART, NOW + RESTART_AFTER)
-    assert next_step(Verdict.STUCK, replace(once, acted_at=NOW - 500.0)) == (Remedy.RESTART, NOW + RELOAD_AFTER), "a new fault has its own"
+    assert next_step(Verdict.STUCK, replace(once, treated_at=NOW - 500.0)) == (Remedy.RESTART, NOW + RELOAD_AFTER), "a new fault: its own"
     strained = replace(VIEW, late_at=(NOW - 2.0, NOW - 1.0))
     assert next_step(Verdict.STUCK, view=strained) == (Remedy.RELOAD, NOW + 3 * RELOAD_AFTER)
 
@@ -201,12 +201,15 @@ def test_a_step_that_was_taken_is_written_down() -> None:
     found = plan(Ladder(), judged(Verdict.STUCK), VIEW, NOW, POLICY)
     assert found is not None
     once = taken(Ladder(well_since=990.0), Verdict.STUCK, found, NOW)
-    expected = Incident(Verdict.STUCK, NOW, Rung.RELOADED, Rung.RELOADED, acted_at=NOW, climbed=Verdict.STUCK)
+    expected = Incident(Verdict.STUCK, NOW, Rung.RELOADED, Rung.RELOADED, acted_at=NOW, treated_at=NOW, climbed=Verdict.STUCK)
     assert once == Ladder(replace(expected, last=(Verdict.STUCK, Remedy.RELOAD), taken=((Verdict.STUCK, 1),)))
     restart = replace(found, step=steps[1], remedy=steps[1].remedy)
     twice = taken(once, Verdict.STUCK, restart, NOW + 40.0).incident
     assert twice is not None and (twice.rung, twice.taken) == (Rung.RESTARTED, ((Verdict.STUCK, 2),))
     assert (twice.restarts, twice.outage_restarts) == (1, 0)
+    stop = STEPS[Verdict.LOADING][0]
+    stopped = taken(once, Verdict.LOADING, replace(found, step=stop, remedy=stop.remedy), NOW + 30.0).incident
+    assert stopped is not None and (stopped.acted_at, stopped.treated_at) == (NOW + 30.0, NOW), "it puts off no other step"
     down = taken(once, Verdict.SERVER_DOWN, restart, NOW + 40.0).incident
     assert down is not None and (down.restarts, down.outage_restarts) == (1, 1)
 
