@@ -8,6 +8,7 @@ import dataclasses
 import os
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,8 +33,26 @@ AS_SHIPPED = (
 
 #: What needs a machine is played by ``scripts/faults``, and of the package by tests/system.
 PLAYED = [each for each in CASES.values() if not (each.slow or each.machine)]
-KEPT = [pytest.param(each, id=each.name, marks=[pytest.mark.alone] if each.alone else []) for each in PLAYED]
-CONTROLS = [pytest.param(each, id=each.name) for each in PLAYED if each.control is not Control.NONE]
+
+
+def fast_half() -> set[str]:
+    """Half of the cases of each row, those with the shortest bounds. The rest is for who changes something: ``scripts/faults --quick``."""
+    rows: dict[str, list[Case]] = {}
+    for each in sorted(PLAYED, key=lambda case: case.bound(quick())):
+        rows.setdefault(each.row, []).append(each)
+    return {each.name for row in rows.values() for each in row[: (len(row) + 1) // 2]}
+
+
+FAST = fast_half()
+
+
+def params(cases: list[Case], kept: bool) -> list[Any]:
+    marks = {each.name: [pytest.mark.alone] * (each.alone and kept) + [pytest.mark.rest] * (each.name not in FAST) for each in cases}
+    return [pytest.param(each, id=each.name, marks=marks[each.name]) for each in cases]
+
+
+KEPT = params(PLAYED, kept=True)
+CONTROLS = params([each for each in PLAYED if each.control is not Control.NONE], kept=False)
 
 
 async def well(case: Case, who: str, folder: Path, times: Times) -> None:
