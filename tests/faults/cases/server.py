@@ -190,8 +190,7 @@ for each, (what, away, well) in HALVES.items():
         await scene.dashboard.switch(**well)
 
 
-# The server was away for a moment only: what is left is a page that has given up, row 5.
-@case("5", within=lambda t: t.reload_after + 7, touches=Touches.PAGE)
+@case("9", within=lambda t: t.interval + 15, touches=Touches.PAGE)
 async def event_stream_answered_with_an_error(scene: Scene) -> None:
     """An event stream is answered with an error, once: a browser does not try such a one again, and nor does the page."""
     await scene.dashboard.switch(transport="event_source", retry="weak", tries=1, retry_s=0.5)
