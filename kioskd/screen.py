@@ -192,12 +192,16 @@ class Screen:
         processes.kill(renderers)
 
     async def drop_connections(self, act: DropConnections) -> None:
-        """Kill the network service, where it is a process of its own, and wait for the next one: a load without it would be lost."""
-        self._page(act)
-        old = self._services()
+        """Kill the network service, where it is a process of its own, and wait for the next one: a load without it would be lost.
+
+        Who is signed in until the browser ends stays signed in.
+        """
+        page = self._page(act)
+        cookies, old = await page.cookies(), self._services()
         processes.kill(old)
         while old and {each.pid for each in self._services()} <= {each.pid for each in old}:
             await asyncio.sleep(0.05)  # nothing tells of another's child
+        await page.set_cookies(cookies)
 
     def _services(self) -> list[processes.Process]:
         return [each for each in self._browser.tree() if each.service == processes.NETWORK]

@@ -60,6 +60,13 @@ _DENIED = (
 _GRANTED = ("local-network-access", "loopback-network")  # a page from outside may call the kioskd beside it: the older and the newer name
 
 
+#: What of a cookie can be set again.
+COOKIE = (
+    "name", "value", "domain", "path", "expires", "secure", "httpOnly", "sameSite",
+    "priority", "sourceScheme", "sourcePort", "partitionKey",
+)  # fmt: skip
+
+
 class Page:
     """The one page of one browser, from its attachment to the browser's end."""
 
@@ -202,6 +209,16 @@ class Page:
         """Close another page target, and put the page in front again."""
         await self._pipe.command("Target.closeTarget", {"targetId": target})
         await self._pipe.command("Page.bringToFront", session=self._living())
+
+    async def cookies(self) -> list[dict[str, Any]]:
+        """Return what the network service takes along when it ends: session cookies, and others not yet written to the disk."""
+        known = (await self._pipe.command("Storage.getCookies")).get("cookies", [])
+        lasting = ({**each, "expires": None} if each.get("session") else each for each in known)
+        return [{key: each[key] for key in COOKIE if each.get(key) is not None} for each in lasting]
+
+    async def set_cookies(self, cookies: list[dict[str, Any]]) -> None:
+        """Give them to the network service that there is now."""
+        await self._pipe.command("Storage.setCookies", {"cookies": cookies})
 
     async def screenshot(self) -> bytes:
         """Return the picture as PNG."""

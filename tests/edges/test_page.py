@@ -188,15 +188,18 @@ async def test_connections_dropped_the_network_service_is_another_and_a_load_is_
     def services(it: Stage) -> set[int]:
         return {each.pid for each in it.screen._browser.tree() if each.service == NETWORK}
 
-    async with stage(tmp_path, {"p": "<p>x</p>"}) as it:
+    told = "document.write(document.cookie || 'a stranger')"
+    made = "document.cookie = 'signed=in'; document.cookie = 'for=years; max-age=9999999'"
+    async with stage(tmp_path, {"p": f"<script>{told}; {made}</script>"}) as it:
         await it.start()
         await it.go("p")
+        assert (await it.ask("a stranger")).stuck_text
         old, seen = services(it), len(it.facts)
         await it.do(DropConnections(1))
         assert services(it) and not services(it) & old
         await it.do(Reload(1))
         await it.heard(NavigationEnded, since=seen)
-        assert (await it.ask()).visible
+        assert (await it.ask("signed=in; for=years")).stuck_text
 
 
 @asynctest
