@@ -135,7 +135,8 @@ def inotify(what: str, most: int) -> None:
 def main() -> None:
     """Play what standard input says."""
     import tests.faults.cases  # noqa: F401, PLC0415 - enters them
-    from tests.faults.case import CASES, Times, play  # noqa: PLC0415 - they know this module
+    from tests.faults.case import CASES, Times  # noqa: PLC0415 - they know this module
+    from tests.faults.play import play  # noqa: PLC0415 - they know this module
 
     name, who, folder, times, seed, waits = json.load(sys.stdin)
     outcome = asyncio.run(play(CASES[name], who, Path(folder), Times(**times), seed, waits))

@@ -28,12 +28,13 @@ import psutil
 import tests.faults.cases  # noqa: F401 - enters them
 from kioskd import __version__
 from kioskd.errors import KioskdError
-from tests.faults.case import CASES, Case, Control, Outcome, Times, limit_s, play, quick, shipped
+from tests.faults.case import CASES, Case, Control, Times, quick, shipped
+from tests.faults.play import Outcome, limit_s, play
 from tests.faults.stage import cold_start
 from tests.faults.victims import JUDGED, NAMES
 
 COLD_STARTS = 5
-WAITS = 3.0  # times the bound: so a miss has its figure, too
+WAITS = 3.0  # times the bound: so a miss has its figure, too, and a peer its chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +105,10 @@ class Run:
         self._number += 1
         folder = self._folder / str(self._number)
         folder.mkdir()
+        waits = 1.0 if job.who == "nothing" and not self._options.peer else WAITS  # that it stays away is all that is asked
         try:
             async with asyncio.timeout(limit_s(job.case, self._times)):
-                outcome = await play(job.case, job.who, folder, self._times, job.seed, WAITS)
+                outcome = await play(job.case, job.who, folder, self._times, job.seed, waits)
         except Exception as error:  # one case must not take the others along
             bound = job.case.bound(self._times)
             outcome = Outcome(

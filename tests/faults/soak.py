@@ -25,7 +25,8 @@ import psutil
 
 from kioskd.demo.dist import How, lacks
 from kioskd.demo.kiosk import Kiosk, merged
-from tests.faults.case import Missed, Scene, quick, scene
+from tests.faults.case import quick
+from tests.faults.scene import Missed, Scene, scene
 
 #: So much may memory grow after the warm-up; so late may kioskd answer.
 GROWTH, LATE_S = 0.05, 1.0

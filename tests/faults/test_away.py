@@ -7,7 +7,7 @@ import pytest
 from kioskd.demo.dashboard import Dashboard
 from kioskd.demo.kiosk import Kiosk
 from tests.aio import asynctest
-from tests.faults.case import HOLDING
+from tests.faults.scene import HOLDING
 from tests.faults.stage import INTERVAL, QUICK, START_S
 
 pytestmark = pytest.mark.chromium

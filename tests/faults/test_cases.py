@@ -14,7 +14,8 @@ import pytest
 
 import tests.faults.cases  # noqa: F401 - enters them
 from tests.aio import lasting
-from tests.faults.case import CASES, Case, Control, Times, limit_s, play, quick, shipped
+from tests.faults.case import CASES, Case, Control, Times, quick, shipped
+from tests.faults.play import limit_s, play
 from tests.faults.stage import cold_start
 
 SEED = int(os.environ.get("KIOSKD_SEED", random.getrandbits(32)))

@@ -1,8 +1,8 @@
 """Who keeps the browser in a case: kioskd, nobody, or what people use today."""
 
 from kioskd.demo.kiosk import Kiosk, Victim, merged
-from tests.faults.case import Scene
 from tests.faults.peers import PEERS, Launch
+from tests.faults.scene import Scene
 from tests.faults.unit import Unit
 
 SAYS = {"kioskd": "this project, configured with the page's URL (and the folder of its build, where a case is about deploys)"}

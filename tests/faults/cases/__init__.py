@@ -1,37 +1,7 @@
 """All cases, by subject: importing this enters them into the table."""
 
-from tests.faults.cases import (
-    away,
-    browser,
-    compositor,
-    configuration,
-    connection,
-    content,
-    daemon,
-    deploys,
-    dialogs,
-    machine,
-    network,
-    profile,
-    prompts,
-    server,
-    starts,
-)
+import importlib
+import pkgutil
 
-__all__ = [
-    "away",
-    "browser",
-    "compositor",
-    "configuration",
-    "connection",
-    "content",
-    "daemon",
-    "deploys",
-    "dialogs",
-    "machine",
-    "network",
-    "profile",
-    "prompts",
-    "server",
-    "starts",
-]
+for _each in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_each.name}")

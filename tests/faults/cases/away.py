@@ -4,8 +4,10 @@ import socket
 import time
 
 from kioskd.core.steps import AWAY_S
-from tests.faults.case import START_S, Control, Scene, Touches, case
+from tests.faults.case import Control, Touches, case
 from tests.faults.cases.server import RECONNECTS
+from tests.faults.scene import Scene
+from tests.faults.stage import START_S
 
 HOME_S = 5.0
 

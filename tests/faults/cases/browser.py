@@ -5,7 +5,8 @@ import signal
 import psutil
 
 from kioskd.demo.kiosk import merged
-from tests.faults.case import Control, Scene, Touches, case
+from tests.faults.case import Control, Touches, case
+from tests.faults.scene import Scene
 from tests.faults.stage import until
 
 SERVICES = {"gpu": "gpu-process", "network-service": "network.mojom.NetworkService"}

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import psutil
 
 from kioskd.demo.kiosk import merged
-from tests.faults.case import Control, Missed, Scene, Touches, case
+from tests.faults.case import Control, Touches, case
+from tests.faults.scene import Missed, Scene
 from tests.faults.stage import START_S, until
 
 NO_SCREEN_NEEDED = {"WLR_BACKENDS": "headless", "WLR_LIBINPUT_NO_DEVICES": "1", "WLR_RENDERER": "pixman"}

@@ -11,7 +11,8 @@ import yaml
 
 from kioskd.demo.dashboard import Dashboard
 from kioskd.demo.kiosk import free_port, merged
-from tests.faults.case import Control, Missed, Scene, Touches, case
+from tests.faults.case import Control, Touches, case
+from tests.faults.scene import Missed, Scene
 from tests.faults.stage import START_S
 
 OWN = "without kioskd there is no configuration"

@@ -6,7 +6,9 @@ from typing import Any
 from kioskd.core.link import AUTO_SILENCE_S, TALKATIVE_MESSAGES
 from kioskd.core.steps import LAST_PACE_S
 from kioskd.demo.kiosk import merged
-from tests.faults.case import START_S, Scene, Touches, case
+from tests.faults.case import Touches, case
+from tests.faults.scene import Scene
+from tests.faults.stage import START_S
 
 SILENCE_S = 3.0
 PACE_S = 1.0  # of the dashboard's messages: silence counts from the last one before the fault

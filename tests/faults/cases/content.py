@@ -3,7 +3,8 @@
 import re
 
 from kioskd.demo.kiosk import merged
-from tests.faults.case import Scene, Touches, case
+from tests.faults.case import Touches, case
+from tests.faults.scene import Scene
 
 STUCK_TEXT = "Ingen anslutning till servern"
 

@@ -2,7 +2,8 @@
 
 import signal
 
-from tests.faults.case import Control, Scene, case
+from tests.faults.case import Control, case
+from tests.faults.scene import Scene
 from tests.faults.unit import seconds
 
 RESTART_S, WATCHDOG_S = seconds("RestartSec"), seconds("WatchdogSec")

@@ -6,7 +6,9 @@ import shutil
 
 from kioskd.demo.dist import How
 from kioskd.demo.kiosk import merged
-from tests.faults.case import START_S, Scene, Times, Touches, case
+from tests.faults.case import Times, Touches, case
+from tests.faults.scene import Scene
+from tests.faults.stage import START_S
 
 #: In words.
 WAYS: dict[How, str] = {

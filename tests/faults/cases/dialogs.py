@@ -6,8 +6,9 @@ import json
 from collections.abc import AsyncIterator, Awaitable
 
 from kioskd.demo.kiosk import merged
-from tests.faults.case import Away, Scene, Touches, case
+from tests.faults.case import Touches, case
 from tests.faults.display import display
+from tests.faults.scene import Away, Scene
 from tests.faults.stage import until
 from tests.faults.visitor import Visitor, admitting
 

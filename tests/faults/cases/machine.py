@@ -1,12 +1,8 @@
-"""Rows 16, 21 and 26: the machine under kioskd has no room, no time, or another one. kioskd keeps running, says so, and does its work."""
+"""Row 16: the machine under kioskd has no room. kioskd keeps running, says so, and does its work."""
 
-import asyncio
 import contextlib
 import resource
-import signal
-import sys
-from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -14,7 +10,8 @@ import psutil
 from kioskd.demo.dist import How
 from kioskd.demo.kiosk import merged
 from tests.faults import inside
-from tests.faults.case import Control, Missed, Scene, Touches, case
+from tests.faults.case import Control, Touches, case
+from tests.faults.scene import Missed, Scene
 from tests.faults.stage import START_S, remember
 
 OWN = "what has no room is one of kioskd's own parts"
@@ -293,168 +290,3 @@ async def processes_exhausted_when_the_browser_goes(scene: Scene) -> None:
         await scene.shows(SAID_S, verdict="NO_BROWSER", why=lambda why: "Resource temporarily unavailable" in why)
         await scene.lasts(3 * scene.times.interval)
     scene.begins()
-
-
-# --- row 21: kioskd alone is deceived (libfaketime, CLOCK_REALTIME only)
-
-TEN_YEARS_S = 10 * 365 * 86400
-EVERYBODYS = "the machine's clock is everybody's: kioskd alone is deceived"
-
-
-def deceived(scene: Scene, off: int = 0) -> Path:
-    """Let kioskd's wall clock be off by so many seconds; return the file that says by how many."""
-    (library,) = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
-    clock = scene.folder / "clock"
-    tell(clock, off)
-    scene.environment |= {
-        "LD_PRELOAD": str(library),
-        "FAKETIME_TIMESTAMP_FILE": str(clock),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "NO_FAKE_STAT": "1",
-    }
-    scene.command = scene.script("chromium-that-is-told-the-time", '#!/bin/sh\nunset LD_PRELOAD\nexec chromium "$@"\n')
-    return clock
-
-
-def tell(clock: Path, off: int) -> None:
-    clock.write_text(f"{off:+d}")
-
-
-async def jumps(scene: Scene, clock: Path, seconds: int) -> None:
-    """Let the clock jump to so many seconds off the true time, and wait until kioskd's status tells that time."""
-    tell(clock, seconds)
-    year = datetime.now(UTC).year + round(seconds / (365 * 86400))
-    await scene.shows(SAID_S, page__asked=lambda asked: abs(int(asked[:4]) - year) <= 1)
-
-
-for name, jump, words in (("ahead", TEN_YEARS_S, "ahead"), ("back", -TEN_YEARS_S, "back")):
-
-    @case(
-        "21",
-        name=f"clock-jumps-{name}",
-        undisturbed=lambda t: t.restart_after + 4,
-        control=Control.NONE,
-        why=EVERYBODYS,
-        jump=jump,
-        words=words,
-    )
-    async def clock_jumps(scene: Scene, jump: int, words: str) -> None:
-        """The wall clock jumps ten years {words}."""
-        clock = deceived(scene)
-        scene.follows_deploys()
-        await scene.start()
-        await jumps(scene, clock, jump)
-
-    @case(
-        "21",
-        name=f"clock-jumps-{name}-before-a-deploy",
-        within=lambda t: t.settle + 3,
-        touches=Touches.PAGE,
-        once=True,
-        control=Control.NONE,
-        why=EVERYBODYS,
-        jump=jump,
-        words=words,
-    )
-    async def clock_jumps_before_a_deploy(scene: Scene, jump: int, words: str) -> None:
-        """The wall clock has jumped ten years {words}; then a build is deployed."""
-        clock = deceived(scene)
-        scene.follows_deploys()
-        await scene.start()
-        await jumps(scene, clock, jump)
-        await scene.untouched()
-        await scene.deploy("2")
-
-    @case(
-        "21",
-        name=f"clock-jumps-{name}-while-cut-off",
-        within=lambda t: t.reload_after + 7,
-        touches=Touches.PAGE,
-        not_before=lambda t: t.reload_after,
-        control=Control.NONE,
-        why=EVERYBODYS,
-        jump=jump,
-        words=words,
-    )
-    async def clock_jumps_while_cut_off(scene: Scene, jump: int, words: str) -> None:
-        """The wall clock jumps ten years {words} while the page is cut off, having given up its WebSocket."""
-        clock = deceived(scene)
-        await scene.start()
-        scene.begins()
-        await scene.dashboard.do("give_up")
-        await scene.shows(SAID_S, page__connection__dead_since=lambda since: since is not None)
-        await jumps(scene, clock, jump)
-
-
-@case("21", undisturbed=lambda t: t.restart_after + 4, control=Control.NONE, why=EVERYBODYS)
-async def clock_set_after_the_start(scene: Scene) -> None:
-    """The machine has no clock of its own: it starts years ago, and is told the time when the page is there."""
-    clock = deceived(scene, -TEN_YEARS_S)
-    scene.follows_deploys()
-    await scene.start()
-    await jumps(scene, clock, 0)
-
-
-# --- row 26
-
-NOTHING_LOST = "nothing is broken that somebody would have to bring back"
-
-
-@contextlib.asynccontextmanager
-async def starved(processes: int) -> AsyncIterator[None]:
-    """A host on which so many processes never rest."""
-    spinning = [await asyncio.create_subprocess_exec(sys.executable, "-c", "while True: pass") for _ in range(processes)]
-    try:
-        yield
-    finally:
-        for each in spinning:
-            each.kill()
-            await each.wait()
-
-
-@case("26", undisturbed=lambda t: t.hang_after + 2, alone=True, control=Control.HEALS, why=NOTHING_LOST)
-async def host_starved(scene: Scene) -> None:
-    """Eight processes that never rest leave the rest of the host next to no time, for 20 s at least."""
-    await scene.start()
-    async with starved(8):
-        await scene.lasts(max(20.0, 2 * scene.times.hang_after))
-        await scene.untouched()
-
-
-for name, stops, words in (("long", (20.0,), "for 20 s"), ("often", (4.0, 4.0, 4.0), "three times for 4 s, as on a host that swaps")):
-
-    @case(
-        "26",
-        name=f"kioskd-stopped-{name}",
-        undisturbed=lambda t: t.hang_after + 2,
-        control=Control.NONE,
-        why="it is kioskd that has no time",
-        stops=stops,
-        words=words,
-    )
-    async def kioskd_stopped(scene: Scene, stops: tuple[float, ...], words: str) -> None:
-        """Kioskd itself gets no time {words}, and blames nobody for it."""
-        await scene.start()
-        for seconds in stops:
-            assert scene.kiosk is not None
-            scene.kiosk.strike(signal.SIGSTOP)
-            await scene.lasts(seconds)
-            scene.kiosk.strike(signal.SIGCONT)
-            await scene.lasts(1)
-        await scene.untouched()
-
-
-@case("26", undisturbed=lambda t: t.hang_after + 2, control=Control.HEALS, why=NOTHING_LOST)
-async def machine_stopped(scene: Scene) -> None:
-    """The whole machine gets no time for a while, as one of a host that is being moved: kioskd, the browser and the server."""
-    await scene.start()
-    if scene.kiosk is not None:
-        scene.kiosk.strike(signal.SIGSTOP)
-    scene.victim.freeze()
-    scene.dashboard.freeze()
-    await asyncio.sleep(4 * scene.times.hang_after)  # what is waited for is this time
-    scene.dashboard.thaw()
-    scene.victim.signal(signal.SIGCONT, None)
-    if scene.kiosk is not None:
-        scene.kiosk.strike(signal.SIGCONT)

@@ -2,10 +2,11 @@
 
 from kioskd.core.link import AUTO_SILENCE_S
 from tests.faults import inside
-from tests.faults.case import Control, Scene, Touches, case, tried_again
+from tests.faults.case import Control, Touches, case
 from tests.faults.cases.connection import PACE_S, SILENCE_S, silent_after, talkative
 from tests.faults.cases.server import RECONNECTS, WEAKEST
 from tests.faults.fronts import NAME, Detour, Names
+from tests.faults.scene import Scene, tried_again
 
 LIVES = "the connection lives"
 LATENCY_S = 2.0

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.faults import inside
-from tests.faults.case import Control, Scene, case
+from tests.faults.case import Control, case
+from tests.faults.scene import Scene
 
 HEALS = "Chromium mends this itself, or does without"
 

@@ -3,8 +3,9 @@
 from typing import Any
 
 from kioskd.demo.dashboard import Dashboard
-from tests.faults.case import Control, Scene, Touches, case, tried_again
+from tests.faults.case import Control, Touches, case
 from tests.faults.fronts import Certificates
+from tests.faults.scene import Scene, tried_again
 from tests.faults.stage import START_S, remember
 
 HOME_S = 5.0

@@ -5,7 +5,9 @@ from typing import Any
 
 from kioskd.demo.dist import How
 from kioskd.demo.kiosk import merged
-from tests.faults.case import START_S, Control, Scene, Touches, case, shipped, tried_again
+from tests.faults.case import Control, Touches, case, shipped
+from tests.faults.scene import Scene, tried_again
+from tests.faults.stage import START_S
 
 RESTART_S = 3.0
 BUSY_S = 8.0

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kioskd.demo.kiosk import free_port, merged
-from tests.faults.case import Control, Scene, Touches, case
+from tests.faults.case import Control, Touches, case
+from tests.faults.scene import Scene
 from tests.faults.stage import START_S
 
 FIRST_ANSWER_S = 20.0  # as shipped

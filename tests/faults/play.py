@@ -1,0 +1,112 @@
+"""A case is played: with whom, how it ended, and whether that is as expected."""
+
+import dataclasses
+import re
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.faults import inside
+from tests.faults.case import Case, Control, Times, Touches
+from tests.faults.scene import Away, Missed, Scene, scene
+from tests.faults.stage import START_S, tell
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How it ended. Times in seconds."""
+
+    case: str
+    who: str
+    seed: int
+    quick: bool
+    cold: float
+    bound: float
+    waited: float  # at most
+    seconds: float | None  # until the page was back; None: it was not
+    well: bool  # as expected: of kioskd and the control; the peers are only looked at
+    said: str = ""  # what was otherwise
+    steps: tuple[str, ...] | list[str] = ()  # of kioskd's ladder: "CRASHED: reload the page"
+
+
+async def play(case: Case, who: str, folder: Path, times: Times, seed: int, waits: float = 1.0) -> Outcome:
+    """Play a case with ``who``; ``waits``: how many times the bound is waited for the page."""
+    if case.inside and not inside.here():
+        return Outcome(**await inside.run(case.name, who, str(folder), dataclasses.asdict(times), seed, waits))
+    bound, limit = case.bound(times), max(1.0, waits) * case.bound(times)
+    outcome = Outcome(case.name, who, seed, times.quick, times.cold, bound, limit, None, False)
+    async with scene(who, folder, times, seed) as it:
+        it.machine = case.machine
+        try:
+            await case.play(it)
+            seconds = await (_back(case, it, limit) if case.within else _undisturbed(case, it, bound))
+        except Away as error:
+            outcome = dataclasses.replace(outcome, well=not it.kept and case.control is Control.STAYS_AWAY, said=str(error))
+        except (Missed, TimeoutError) as error:  # also in the midst of the preparations
+            outcome = dataclasses.replace(outcome, said=str(error))
+        else:
+            said = await _wrong(case, it, seconds, bound) if it.kept else ""
+            heals = it.kept or case.control is not Control.STAYS_AWAY
+            outcome = dataclasses.replace(outcome, seconds=round(seconds, 3), well=heals and not said, said=said)
+        if it.kiosk is not None:
+            outcome = dataclasses.replace(outcome, steps=_steps(it.kiosk.log()))
+            if not outcome.well:
+                print(it.kiosk.log(), file=sys.stderr)
+                await tell(it.kiosk)
+    return outcome
+
+
+async def _back(case: Case, it: Scene, limit: float) -> float:
+    moment = time.monotonic() if it.moment is None else it.moment
+    try:
+        return await it.dashboard.back(limit, after=moment, other_than=None if case.same_document else it.document)
+    except TimeoutError as error:
+        raise Away(str(error)) from error
+
+
+async def _undisturbed(case: Case, it: Scene, seconds: float) -> float:
+    """Return 0 where for so long the document stays, in the same process, loaded once; and still lives at the end."""
+    with suppress(TimeoutError):
+        await it.dashboard.back(seconds, other_than=it.document)
+        raise Missed("the document was replaced")
+    if it.victim.pid != it.pid:
+        raise Missed("the browser was restarted")
+    if len(await it.dashboard.loads()) != it.loads:
+        raise Missed("the page was loaded again")
+    if not case.unheard:
+        await it.dashboard.back(3.0)
+    return 0.0
+
+
+async def _wrong(case: Case, it: Scene, seconds: float, bound: float) -> str:
+    """Return what kioskd has done beside bringing the page back in time."""
+    if case.within is None:
+        return ""
+    if seconds > bound:
+        return f"late: {seconds:.2f} s, and the bound is {bound:.2f} s"
+    if case.not_before is not None and seconds < case.not_before(it.times):
+        return f"early: after {seconds:.2f} s, and the page is given {case.not_before(it.times):g} s"
+    if it.pid and case.touches is not Touches.EITHER and (it.victim.pid != it.pid) != (case.touches is Touches.BROWSER):
+        return f"expected was {case.touches.value}"
+    if case.touches is Touches.NOTHING and (await it.dashboard.document(), len(await it.dashboard.loads())) != (it.document, it.loads):
+        return f"expected was {case.touches.value}"
+    if case.once:
+        document = await it.dashboard.document()
+        with suppress(TimeoutError):
+            await it.dashboard.back(it.times.settle + 3, other_than=document)
+            return "a second document came"
+        if len(await it.dashboard.loads()) != it.loads + 1:
+            return f"{len(await it.dashboard.loads()) - it.loads} loads, and expected was one"
+    return ""
+
+
+def _steps(log: str) -> tuple[str, ...]:
+    """The steps of the ladder that were taken, each once, as kioskd's log has them."""
+    return tuple(dict.fromkeys(f"{verdict}: {remedy}" for remedy, verdict in re.findall(r"> ([a-z ]+) \(([A-Z_]+)\)", log)))
+
+
+def limit_s(case: Case, times: Times) -> float:
+    """Within how many seconds a case has ended, whatever happens: it only turns a hang into a failure."""
+    return 3 * START_S + 2 * times.outage + 4 * case.bound(times) + 60.0
