@@ -1,13 +1,18 @@
 """A case is played: with whom, how it ended, and whether that is as expected."""
 
 import dataclasses
-import re
 import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
+
+from kioskd import __version__
+from kioskd.demo.kiosk import Kiosk
+from kioskd.wire.story import read
+from tests.core.invariants import STEP_NAMES, Recorded
 from tests.faults import inside
 from tests.faults.case import Case, Control, Times, Touches
 from tests.faults.scene import Away, Missed, Scene, scene
@@ -28,7 +33,7 @@ class Outcome:
     seconds: float | None  # until the page was back; None: it was not
     well: bool  # as expected: of kioskd and the control; the peers are only looked at
     said: str = ""  # what was otherwise
-    steps: tuple[str, ...] | list[str] = ()  # of kioskd's ladder: "CRASHED: reload the page"
+    steps: tuple[str, ...] | list[str] = ()  # that kioskd's ladder has taken, by the names of ``STEP_NAMES``
 
 
 async def play(case: Case, who: str, folder: Path, times: Times, seed: int, waits: float = 1.0) -> Outcome:
@@ -51,7 +56,7 @@ async def play(case: Case, who: str, folder: Path, times: Times, seed: int, wait
             heals = it.kept or case.control is not Control.STAYS_AWAY
             outcome = dataclasses.replace(outcome, seconds=round(seconds, 3), well=heals and not said, said=said)
         if it.kiosk is not None:
-            outcome = dataclasses.replace(outcome, steps=_steps(it.kiosk.log()))
+            outcome = dataclasses.replace(outcome, steps=await _taken(it.kiosk))
             if not outcome.well:
                 print(it.kiosk.log(), file=sys.stderr)
                 await tell(it.kiosk)
@@ -102,9 +107,22 @@ async def _wrong(case: Case, it: Scene, seconds: float, bound: float) -> str:
     return ""
 
 
-def _steps(log: str) -> tuple[str, ...]:
-    """The steps of the ladder that were taken, each once, as kioskd's log has them."""
-    return tuple(dict.fromkeys(f"{verdict}: {remedy}" for remedy, verdict in re.findall(r"> ([a-z ]+) \(([A-Z_]+)\)", log)))
+async def _taken(kiosk: Kiosk) -> tuple[str, ...]:
+    """The steps of the ladder that were taken, each once: its story of late is gone through again, and has to be decided the same way."""
+    try:
+        file = await kiosk.story()
+    except (OSError, aiohttp.ClientError):  # it is not there, or has not the means to answer: then that is the fault
+        return ()
+    steps: dict[str, None] = {}
+    for chapter in read(file.read_bytes(), file.name, __version__).chapters:
+        kernel = Recorded(chapter.state)
+        for now, fact, ordered in chapter.turns:
+            actions, _ = kernel.handle(fact, now)
+            assert tuple(actions) == ordered, f"{file}: decided otherwise when it is gone through again, at {now}: {actions}, not {ordered}"
+            if kernel.step is not None:
+                steps[STEP_NAMES[id(kernel.step)]] = None
+                kernel.step = None
+    return tuple(steps)
 
 
 def limit_s(case: Case, times: Times) -> float:

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import tests.faults.cases  # noqa: F401 - enters them
-from kioskd.core.steps import STEPS
+from kioskd.core.steps import FORCED, LAST_RESORT, LAST_RESORT_HUNG, REBOOT, STEPS, WISHES, Step
+from tests.core.invariants import STEP_NAMES
+from tests.core.scenario import reached
 from tests.faults.case import CASES, Case, Control
 from tests.faults.victims import NAMES, SAYS
 
@@ -138,9 +140,12 @@ def _legend(results: Results) -> Iterator[str]:
         yield ""
 
 
-def branches() -> list[str]:
-    """Every branch of the ladder: a verdict, and what is done about it."""
-    return list(dict.fromkeys(f"{verdict.value}: {step.remedy.value}" for verdict, steps in STEPS.items() for step in steps))
+def branches() -> dict[str, tuple[str, str]]:
+    """Every step of the ladder, by its name: for which verdict or wish, and what is done."""
+    steps: list[tuple[str, Step]] = [(verdict.value, step) for verdict, those in STEPS.items() for step in those]
+    steps += [("after three restarts", LAST_RESORT), ("after three restarts, of a page that hangs", LAST_RESORT_HUNG), ("the same", REBOOT)]
+    steps += [(f"asked to {command.value}", step) for command, step in WISHES.items()] + [("the browser does not take a reload", FORCED)]
+    return {STEP_NAMES[id(step)]: (why, step.remedy.value) for why, step in steps}
 
 
 def _branches(results: Results) -> Iterator[str]:
@@ -148,16 +153,21 @@ def _branches(results: Results) -> Iterator[str]:
     for case in results.cases:
         for step in dict.fromkeys(step for each in results.of(case, "kioskd") for step in each["steps"]):
             by_step[step].append(case.name)
-    known = branches()
-    yield "## Every branch of the ladder, and the cases that took it"
+    played = reached()
+    yield "## Every step of the ladder, and where it is taken"
     yield ""
-    yield "| verdict | what is done | cases |"
-    yield "|---|---|---|"
-    for step in [*known, *sorted(set(by_step) - set(known))]:
-        verdict, _, remedy = step.partition(": ")
-        names = by_step[step]
-        shown = ", ".join(f"`{name}`" for name in names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-        yield f"| {verdict} | {remedy} | {shown or '**none**'} |"
+    yield "A step that nothing ever takes is a promise that nobody has tried. Scenarios are `tests/scenarios/`: the same core on a"
+    yield "clock that is a number; a reboot is tried in a container (`tests/system/`)."
+    yield ""
+    yield "| why | what is done | cases | scenarios |"
+    yield "|---|---|---|---|"
+    for name, (why, remedy) in branches().items():
+        yield f"| {why} | {remedy} | {_some(by_step[name])} | {_some(played[name])} |"
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(f"`{name}`" for name in names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return shown or "**none**"
 
 
 # --- the plot: a line a case, seconds on a logarithmic scale ---------------------------------------
