@@ -14,6 +14,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -39,6 +40,7 @@ class Dashboard:
         self._session: aiohttp.ClientSession | None = None
         self._up = asyncio.Event()
         self._loads_before: list[float] = []  # of servers killed since
+        self._kept: list[socket.socket] = []
 
     @property
     def port(self) -> int:
@@ -79,17 +81,34 @@ class Dashboard:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession()
+        self._keep_ports()
         try:
             await self.start()
         except BaseException:
             await self._session.close()
+            self._release_ports()
             raise
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self._end()
+        self._release_ports()
         if self._session is not None:
             await self._session.close()
+
+    def _keep_ports(self) -> None:
+        """Have the ports for ourselves, also while the server is dead: another's page that looks for its server would find ours there."""
+        for name, port in self._ports.items():
+            kept = socket.socket()
+            kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # who binds with it, too, may listen there
+            kept.bind(("127.0.0.1", port))
+            self._kept.append(kept)
+            self._ports[name] = kept.getsockname()[1]
+
+    def _release_ports(self) -> None:
+        for kept in self._kept:
+            kept.close()
+        self._kept.clear()
 
     # --- the process --------------------------------------------------------------------------
 
@@ -111,12 +130,10 @@ class Dashboard:
         try:
             async with asyncio.timeout(START_S):
                 line = await self._process.stdout.readline()
-            said = json.loads(line)
+            json.loads(line)
         except (TimeoutError, ValueError) as error:
             await self._end()
             raise EdgeUnavailable("Cannot start the dashboard: it did not say its addresses") from error
-        for name, key in (("port", "page"), ("other", "other"), ("control", "control")):
-            self._ports[name] = int(said[key].rstrip("/").rsplit(":", 1)[1])
         self._up.set()
 
     async def kill(self) -> None:
