@@ -54,16 +54,12 @@ class Victim:
 
     def processes(self, kind: str | None = None) -> list[psutil.Process]:
         """The living processes of this browser: all, or of one kind ("" is the browser itself, a service has its own name)."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                command = " ".join(process.cmdline())
-                if process.status() == psutil.STATUS_ZOMBIE or f"--user-data-dir={self.profile}" not in command:
-                    continue
-            except psutil.Error:
-                continue
-            if kind is None or _kind(command) == kind:
-                found.append(process)
+        mine, found = f"--user-data-dir={self.profile}", []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError, psutil.Error):  # ended meanwhile
+                command = Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ")  # a zombie has none
+                if mine in command and (kind is None or _kind(command) == kind):
+                    found.append(psutil.Process(int(pid)))
         return found
 
     @property
@@ -236,7 +232,7 @@ class Kiosk(Victim):
                 known = None
             if known is not None and all(_matches(_dig(known, key), value) for key, value in wanted.items()):
                 return known
-            await asyncio.sleep(0.1)  # the status has no events yet; the fact is what ends this, not the time
+            await asyncio.sleep(0.2)  # the status has no events yet; the fact is what ends this, not the time
         raise TimeoutError(f"The status did not show {wanted} within {within:g} s: {json.dumps(known, indent=1)}\n{self.log()}")
 
 

@@ -4,10 +4,12 @@ import signal
 
 import psutil
 
+from kioskd.core.actions import Reload
+from kioskd.core.steps import LAST_PACE_S
 from kioskd.demo.kiosk import merged
 from tests.faults.case import Control, Touches, case
 from tests.faults.scene import Scene
-from tests.faults.stage import until
+from tests.faults.stage import START_S, until
 
 SERVICES = {"gpu": "gpu-process", "network-service": "network.mojom.NetworkService"}
 HEALS = "Chromium starts its service processes again by itself"
@@ -51,11 +53,59 @@ async def renderer_killed(scene: Scene) -> None:
     scene.victim.crash_renderers()
 
 
+@case("2", within=lambda t: Reload.deadline_s + t.cold + 7, touches=Touches.BROWSER)
+async def browser_frozen_and_a_hook_calls(scene: Scene) -> None:
+    """The browser is stopped, and long before that is seen a deploy hook wants the page loaded anew: it does not take the reload."""
+    scene.config = merged(scene.config, {"health": {"page": {"hang_after": 60}}})
+    await scene.start()
+    scene.victim.freeze()
+    scene.begins()
+    if scene.kiosk is not None:
+        answer = await scene.kiosk.reload()
+        assert answer["screen"] == "restarted: DevTools did not answer", answer
+
+
+@case("3", within=lambda t: t.interval + t.cold + 3, touches=Touches.BROWSER)
+async def renderer_killed_again_and_again(scene: Scene) -> None:
+    """The renderer is killed, and each time the page is back once more: reloads do not help for long."""
+    await scene.start()
+    for _ in range(3):
+        scene.victim.crash_renderers()
+        await scene.again(3.0)
+    scene.victim.crash_renderers()
+
+
 @case("3", within=lambda t: t.hang_after + 5, touches=Touches.PAGE)
 async def endless_loop(scene: Scene) -> None:
     """A script of the page never ends."""
     await scene.start()
     await scene.dashboard.do("endless_loop")
+
+
+async def loops_on_each_load(scene: Scene, restarts: int) -> None:
+    """Let no script end, whatever is loaded, until the browser has been restarted so often."""
+    times = scene.times
+    await scene.dashboard.switch(at_load=[{"verb": "endless_loop"}])
+    await scene.dashboard.do("endless_loop")
+    for _ in range(restarts):  # the script ended and a reload; the renderer killed; a restart
+        await scene.restarted(0, 3 * (times.hang_after + 5) + times.interval + times.cold)
+
+
+@case("3", within=lambda t: t.hang_after + 5 + t.cold)
+async def endless_loop_after_each_load(scene: Scene) -> None:
+    """No script of the page ever ends, also after a reload and in another renderer; in the next browser it is mended."""
+    await scene.start()
+    await loops_on_each_load(scene, restarts=1)
+    await scene.dashboard.switch(at_load=[])
+
+
+@case("3", within=lambda t: LAST_PACE_S + t.hang_after + 5, touches=Touches.PAGE, slow=True)
+async def endless_loop_for_ever(scene: Scene) -> None:
+    """No script of the page ever ends, in no browser; it is mended after the third, when all that is left is a try every five minutes."""
+    await scene.start()
+    await loops_on_each_load(scene, restarts=3)
+    await scene.shows(START_S, needs_person=True)
+    await scene.dashboard.switch(at_load=[])
 
 
 @case("3", within=lambda t: t.hang_after + 5 + t.cold)
