@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import random
+import signal
 import statistics
 import subprocess
 import sys
@@ -225,6 +226,7 @@ def main() -> int:
     """``scripts/faults``."""
     options = parser().parse_args()
     if options.list:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # who reads only the first lines has read enough
         for each in CASES.values():
             print(f"{each.row:>3}  {each.name:34} {each.says}")
         return 0

@@ -38,13 +38,32 @@ AS_SHIPPED = (
 PLAYED = [each for each in CASES.values() if not (each.slow or each.machine)]
 
 
+#: These last for half a minute and more, with short patience, too.
+LONG = {
+    "event-source-server-restarts",
+    "firewall-rejects-and-the-page-reconnects",
+    "handshake-503",
+    "heavy-loss",
+    "kioskd-stopped-long",
+    "latency-of-seconds",
+    "maintenance-page-before-a-readable-page",
+    "page-reconnects-after-a-long-outage",
+    "portal-before-a-readable-page",
+    "proxy-answers-502",
+    "redirecting-portal-before-a-readable-page",
+    "server-flaps",
+    "server-hung-and-was-killed",
+    "websocket-server-restarts",
+}
+
+
 def fast_half() -> set[str]:
-    """Half of the cases of each row, those with the shortest bounds; but of those that must be alone only the first, for want of time.
+    """Half of the cases of each row: the shortest; but of those that must be alone only the first, for want of time.
 
     The rest is for who changes something: ``scripts/faults --quick``.
     """
     rows: dict[str, list[Case]] = {}
-    for each in sorted(PLAYED, key=lambda case: case.bound(quick())):
+    for each in sorted(PLAYED, key=lambda case: (case.name in LONG, case.bound(quick()))):
         rows.setdefault(each.row, []).append(each)
     fast = set()
     for row in rows.values():  # of whom the slow ring plays some
