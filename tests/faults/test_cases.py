@@ -75,14 +75,17 @@ def fast_half() -> set[str]:
 
 FAST = fast_half()
 
+#: Of the controls two of each row: they change with Chromium, not with kioskd.
+LEFT_ALONE = [each for each in PLAYED if each.control is not Control.NONE]
+OF_ROW = {row: [each.name for each in LEFT_ALONE if each.row == row and each.name in FAST][:2] for row in {each.row for each in PLAYED}}
 
-def params(cases: list[Case], kept: bool) -> list[Any]:
-    marks = {each.name: [pytest.mark.alone] * (each.alone and kept) + [pytest.mark.rest] * (each.name not in FAST) for each in cases}
-    return [pytest.param(each, id=each.name, marks=marks[each.name]) for each in cases]
+
+def param(case: Case, fast: bool, alone: bool = False) -> Any:
+    return pytest.param(case, id=case.name, marks=[pytest.mark.rest] * (not fast) + [pytest.mark.alone] * alone)
 
 
-KEPT = params(PLAYED, kept=True)
-CONTROLS = params([each for each in PLAYED if each.control is not Control.NONE], kept=False)
+KEPT = [param(each, each.name in FAST, each.alone) for each in PLAYED]
+CONTROLS = [param(each, each.name in OF_ROW[each.row]) for each in LEFT_ALONE]
 
 
 @functools.cache
