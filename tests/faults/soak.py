@@ -40,9 +40,6 @@ WARM_UP = 0.4
 
 MOMENTS = 15
 
-#: A descriptor more at one moment than at another is no leak; one more with each round is.
-SPARE = 3
-
 #: asyncio's pool, which grows to this with use, and those that wait for inotify.
 THREADS = min(32, (os.cpu_count() or 1) + 4) + 6
 
@@ -199,7 +196,7 @@ class Watch:
         """Raise Missed where it has grown since it was warm."""
         if now["memory"] > self.warm["memory"] * (1 + GROWTH):
             raise Missed(f"memory grew from {self.warm['memory'] / 1e6:.1f} to {now['memory'] / 1e6:.1f} MB")
-        if now["descriptors"] > self.warm["descriptors"] + SPARE:
+        if now["descriptors"] > self.warm["descriptors"]:
             each = sorted(os.readlink(fd) for fd in Path(f"/proc/{self.process.pid}/fd").iterdir())
             raise Missed(f"descriptors grew from {self.warm['descriptors']:.0f} to {now['descriptors']:.0f}: {each}")
         if now["threads"] > THREADS:
