@@ -72,7 +72,10 @@ class Site:
         if front is Front.NORMAL and is_index:
             front = self.switches.index
         answer = await fronts.answer(front, request, self.other_url + "login.html")
-        answer = await handler(request) if answer is None else answer
+        try:
+            answer = await handler(request) if answer is None else answer
+        except ConnectionError:  # whoever asked has gone in the middle of the handshake: nobody reads this
+            return web.Response()
         if load:
             text = answer.text or "" if isinstance(answer, web.Response) else ""
             self.oracle.sent.append(Sent(time.monotonic(), request.path, answer.status, version_of(text), lacks(self.dist, text)))

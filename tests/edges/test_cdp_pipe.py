@@ -145,7 +145,8 @@ async def test_a_flood_is_read_in_few_turns_and_answers_still_come() -> None:
     far = FakeBrowser(wanted=())
     loop, turns = asyncio.get_running_loop(), 0
     flood = b'{"method":"Page.frameResized","params":{}}\0'
-    over = loop.time() + 0.5
+    over = loop.create_future()
+    loop.call_later(0.5, over.set_result, None)
 
     def write() -> None:
         nonlocal turns
@@ -154,7 +155,7 @@ async def test_a_flood_is_read_in_few_turns_and_answers_still_come() -> None:
             os.write(far.answers_fd, flood)
         except BlockingIOError:
             pass
-        if loop.time() < over:
+        if not over.done():
             loop.call_soon(write)
 
     far.pipe._reads = 0.0  # the free ones are spent
@@ -169,7 +170,7 @@ async def test_a_flood_is_read_in_few_turns_and_answers_still_come() -> None:
     far.pipe._read = count  # type: ignore[method-assign]
     write()
     answer = far.pipe.request("A.a")
-    await asyncio.sleep(0.5)
+    await over
     assert turns > 100 * reads or reads < 15
     while not answer.done():  # the pipe is full of the flood
         with suppress(BlockingIOError):

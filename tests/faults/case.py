@@ -120,6 +120,11 @@ class Case:
 CASES: dict[str, Case] = {}
 
 
+def by_row() -> list[Case]:
+    """All cases in the order of the table."""
+    return sorted(CASES.values(), key=lambda case: (int("".join(filter(str.isdigit, case.row))), case.row))
+
+
 def case(
     row: str,
     *,

@@ -29,7 +29,7 @@ import psutil
 import tests.faults.cases  # noqa: F401 - enters them
 from kioskd import __version__
 from kioskd.errors import KioskdError
-from tests.faults.case import CASES, Case, Control, Times, quick, shipped
+from tests.faults.case import Case, Control, Times, by_row, quick, shipped
 from tests.faults.play import Outcome, limit_s, play
 from tests.faults.stage import cold_start
 from tests.faults.victims import JUDGED, NAMES
@@ -55,7 +55,7 @@ class Job:
 
 def chosen(options: argparse.Namespace) -> list[Job]:
     """Return what is to be played, in order; raises KioskdError where nothing fits."""
-    cases = [each for each in CASES.values() if _wanted(each, options)]
+    cases = [each for each in by_row() if _wanted(each, options)]
     if not cases:
         raise KioskdError("No case fits: see scripts/faults --list")
     whos = NAMES if "all" in options.peer else tuple(dict.fromkeys(options.peer)) or JUDGED
@@ -84,9 +84,19 @@ class Run:
         self._colours = sys.stderr.isatty() and "NO_COLOR" not in os.environ
 
     async def play(self, jobs: list[Job]) -> None:
-        """Play all: in company, then alone, then again alone what kioskd has missed in company."""
-        company, alone = [job for job in jobs if not job.alone], [job for job in jobs if job.alone]
-        waiting = iter(company)
+        """Play all: in company, then alone, then again alone what kioskd has missed in company; then the peers, who have no bounds."""
+        company = [job for job in jobs if job.who in JUDGED and not job.alone]
+        await self._side_by_side(company)
+        for job in (job for job in jobs if job.alone):
+            await self._one(job)
+        missed = {(each.case, each.seed) for each in self.outcomes if each.who == "kioskd" and not each.well}
+        for job in company:
+            if job.who == "kioskd" and (job.case.name, job.seed) in missed:
+                await self._one(job, "again, and alone")
+        await self._side_by_side([job for job in jobs if job.who not in JUDGED])
+
+    async def _side_by_side(self, jobs: list[Job]) -> None:
+        waiting = iter(jobs)
 
         async def worker() -> None:
             for job in waiting:
@@ -95,12 +105,6 @@ class Run:
         async with asyncio.TaskGroup() as group:
             for _ in range(self._options.jobs):
                 group.create_task(worker())
-        for job in alone:
-            await self._one(job)
-        missed = {(each.case, each.seed) for each in self.outcomes if each.who == "kioskd" and not each.well}
-        for job in company:
-            if job.who == "kioskd" and (job.case.name, job.seed) in missed:
-                await self._one(job, "again, and alone")
 
     async def _one(self, job: Job, remark: str = "") -> None:
         self._number += 1
@@ -227,7 +231,7 @@ def main() -> int:
     options = parser().parse_args()
     if options.list:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # who reads only the first lines has read enough
-        for each in CASES.values():
+        for each in by_row():
             print(f"{each.row:>3}  {each.name:34} {each.says}")
         return 0
     try:

@@ -15,7 +15,7 @@ import tests.faults.cases  # noqa: F401 - enters them
 from kioskd.core.steps import FORCED, LAST_RESORT, LAST_RESORT_HUNG, REBOOT, STEPS, WISHES, Step
 from tests.core.invariants import STEP_NAMES
 from tests.core.scenario import reached
-from tests.faults.case import CASES, Case, Control
+from tests.faults.case import CASES, Case, Control, by_row
 from tests.faults.victims import NAMES, SAYS
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -44,12 +44,7 @@ class Results:
     def cases(self) -> list[Case]:
         """Which cases were played, in the order of the table."""
         there = {name for name, _ in self.played}
-        return sorted((each for each in CASES.values() if each.name in there), key=lambda case: _row(case.row))
-
-
-def _row(row: str) -> tuple[int, str]:
-    digits = "".join(filter(str.isdigit, row))
-    return int(digits), row
+        return [each for each in by_row() if each.name in there]
 
 
 def read(file: Path) -> Results:
@@ -170,63 +165,81 @@ def _some(names: list[str]) -> str:
     return shown or "**none**"
 
 
-# --- the plot: a line a case, seconds on a logarithmic scale ---------------------------------------
+# --- the plot: a panel for each who, its recoveries against their bounds, both on a logarithmic scale ---------------
 
-LEFT, RIGHT, LINE, TOP = 330, 860, 15, 54
+PANEL_W, PANEL_H, COLUMNS = 225, 240, 4
+PLOT_X, PLOT_Y, PLOT = 34, 62, 180  # within a panel: a square
+STRIP = 22  # above the square: who was not back at all
 FIRST_S, LAST_S = 0.1, 1000.0
 STYLE = """
-text { font: 11px system-ui, sans-serif; fill: #57606a }
-.head { font-size: 14px; fill: #1f2328 }
-.bound { stroke: #d0d7de; stroke-width: 7 }
+text { font: 10px system-ui, sans-serif; fill: #57606a }
+.head { font-size: 15px; fill: #1f2328 }
+.who { font-size: 13px; font-weight: 600; fill: #1f2328 }
 .grid { stroke: #d0d7de; stroke-width: .5 }
-.kioskd { fill: #1a7f37 }
-.late { fill: #cf222e }
-.other { fill: none; stroke: #bf8700 }
+.bound { stroke: #57606a; stroke-width: 1 }
+.strip { fill: #d0d7de; opacity: .4 }
+.well { fill: #1a7f37 }
+.late { fill: #bf8700 }
+.away { fill: none; stroke: #cf222e }
 @media (prefers-color-scheme: dark) {
 text { fill: #9198a1 }
-.head { fill: #f0f6fc }
-.bound { stroke: #3d444d }
+.head, .who { fill: #f0f6fc }
 .grid { stroke: #3d444d }
-.kioskd { fill: #3fb950 }
-.late { fill: #f85149 }
-.other { stroke: #d29922 }
+.bound { stroke: #9198a1 }
+.strip { fill: #3d444d }
+.well { fill: #3fb950 }
+.late { fill: #d29922 }
+.away { stroke: #f85149 }
 }
 """
 
 
-def x(seconds: float) -> float:
-    """Where a number of seconds stands."""
-    share = math.log(max(seconds, FIRST_S) / FIRST_S) / math.log(LAST_S / FIRST_S)
-    return LEFT + share * (RIGHT - LEFT)
+def along(seconds: float) -> float:
+    """Where a number of seconds stands on an axis, from its beginning."""
+    return PLOT * math.log(max(seconds, FIRST_S) / FIRST_S) / math.log(LAST_S / FIRST_S)
 
 
 def plot(results: Results) -> str:
     """The picture."""
-    cases = [case for case in results.cases if case.within is not None and results.of(case, "kioskd")]
-    height = TOP + LINE * len(cases) + 12
+    whos = results.whos
+    height = 50 + PANEL_H * math.ceil(len(whos) / COLUMNS)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {RIGHT + 20} {height}" role="img">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {COLUMNS * PANEL_W} {height}" role="img">',
         f"<title>Recovery times against their bounds</title><style>{STYLE}</style>",
-        '<text class="head" x="8" y="18">Seconds until the right page is back</text>',
-        '<text x="8" y="36">grey: the bound · filled: kioskd, each run · rings: the others, where they come back at all</text>',
+        '<text class="head" x="8" y="20">Seconds until the right page is back, against the bound</text>',
+        '<text x="8" y="38">across: the stated bound · up: until the page was back · the line: the bound itself · on top: not back</text>',
     ]
+    for number, who in enumerate(whos):
+        row, column = divmod(number, COLUMNS)
+        parts += [f'<g transform="translate({column * PANEL_W} {50 + row * PANEL_H})">', *_panel(results, who), "</g>"]
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _panel(results: Results, who: str) -> Iterator[str]:
+    cases = [case for case in results.cases if case.within is not None and results.of(case, who)]
+    played = [each for case in cases for each in results.of(case, who)]
+    well = sum(each["seconds"] is not None and each["seconds"] <= each["bound"] for each in played)
+    yield f'<text class="who" x="{PLOT_X}" y="16">{html.escape(who)}</text>'
+    yield f'<text x="{PLOT_X}" y="30">{well} of {len(played)} in time</text>'
+    bottom, right = PLOT_Y + PLOT, PLOT_X + PLOT
+    yield f'<rect class="strip" x="{PLOT_X}" y="{PLOT_Y - STRIP}" width="{PLOT}" height="{STRIP - 4}"/>'
     seconds = FIRST_S
     while seconds <= LAST_S:
-        parts.append(f'<line class="grid" x1="{x(seconds):.1f}" x2="{x(seconds):.1f}" y1="{TOP - 8}" y2="{height - 8}"/>')
-        parts.append(f'<text x="{x(seconds):.1f}" y="{TOP - 12}" text-anchor="middle">{seconds:g}</text>')
+        across, up = PLOT_X + along(seconds), bottom - along(seconds)
+        yield f'<path class="grid" d="M{across:.1f} {PLOT_Y}V{bottom}M{PLOT_X} {up:.1f}H{right}"/>'
+        if seconds < LAST_S:
+            yield f'<text x="{across:.1f}" y="{bottom + 12}" text-anchor="middle">{seconds:g}</text>'
+        yield f'<text x="{PLOT_X - 4}" y="{up + 3:.1f}" text-anchor="end">{seconds:g}</text>'
         seconds *= 10
-    for number, case in enumerate(cases):
-        y = TOP + LINE * number + 6
-        kept = results.of(case, "kioskd")
-        parts.append(f'<text x="{LEFT - 10}" y="{y + 4}" text-anchor="end">{html.escape(case.name)}</text>')
-        parts.append(f'<line class="bound" x1="{LEFT}" x2="{x(kept[0]["bound"]):.1f}" y1="{y}" y2="{y}"/>')
-        for who in results.whos:
-            for each in results.of(case, who):
-                if each["seconds"] is None:
-                    continue
-                kind = "other" if who != "kioskd" else "kioskd" if each["seconds"] <= each["bound"] else "late"
-                parts.append(f'<circle class="{kind}" cx="{x(each["seconds"]):.1f}" cy="{y}" r="3.5"/>')
-    return "\n".join([*parts, "</svg>", ""])
+    yield f'<path class="bound" d="M{PLOT_X} {bottom}L{right} {PLOT_Y}"/>'
+    for number, each in enumerate(played):
+        across = PLOT_X + along(each["bound"])
+        if each["seconds"] is None:
+            heap = (number * 7) % (STRIP - 10)  # beside each other, as far as there is room
+            yield f'<circle class="away" cx="{across:.1f}" cy="{PLOT_Y - STRIP + 3 + heap}" r="2"/>'
+        else:
+            kind = "well" if each["seconds"] <= each["bound"] else "late"
+            yield f'<circle class="{kind}" cx="{across:.1f}" cy="{bottom - along(each["seconds"]):.1f}" r="2.2"/>'
 
 
 def main() -> None:

@@ -173,6 +173,7 @@ class Watch:
 
     process: psutil.Process
     warm: dict[str, float] = field(default_factory=dict)
+    open_then: Counter[str] = field(default_factory=Counter)
     late: float = 0.0
 
     async def measure(self) -> dict[str, float]:
@@ -192,13 +193,22 @@ class Watch:
             self.late = max(self.late, time.monotonic() - began)
             await asyncio.sleep(0.5)  # the pace of the asking
 
+    def open(self) -> Counter[str]:
+        """What kioskd has open, each by what it is: of a socket's name the inode says nothing, its two ends do."""
+        sockets = {each.fd: f"{each.laddr or 'unix'} - {each.raddr} {each.status}" for each in self.process.connections("all")}
+        names: Counter[str] = Counter()
+        for fd in Path(f"/proc/{self.process.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                names[sockets.get(int(fd.name)) or os.readlink(fd)] += 1
+        return names
+
     def compare(self, now: dict[str, float]) -> None:
         """Raise Missed where it has grown since it was warm."""
         if now["memory"] > self.warm["memory"] * (1 + GROWTH):
             raise Missed(f"memory grew from {self.warm['memory'] / 1e6:.1f} to {now['memory'] / 1e6:.1f} MB")
         if now["descriptors"] > self.warm["descriptors"]:
-            each = sorted(os.readlink(fd) for fd in Path(f"/proc/{self.process.pid}/fd").iterdir())
-            raise Missed(f"descriptors grew from {self.warm['descriptors']:.0f} to {now['descriptors']:.0f}: {each}")
+            new = sorted((self.open() - self.open_then).elements())
+            raise Missed(f"descriptors grew from {self.warm['descriptors']:.0f} to {now['descriptors']:.0f}, and new are {new}")
         if now["threads"] > THREADS:
             raise Missed(f"{now['threads']:.0f} threads")
 
@@ -296,7 +306,7 @@ class Soak:
             raise Missed(f"an answer came {self.watch.late:.2f} s late")
         now = await self.watch.measure()
         if time.monotonic() - self._began < WARM_UP * self._minutes * 60 or not self.watch.warm:
-            self.watch.warm = now
+            self.watch.warm, self.watch.open_then = now, self.watch.open()
         else:
             self.watch.compare(now)
         if sys.stderr.isatty():
