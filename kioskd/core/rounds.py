@@ -110,11 +110,12 @@ def ask_server(judgement: Judgement, plans: tuple[Plan | None, ...], view: View,
     wanted: set[Probe] = set()
     socket = {Probe.SOCKET} if expected_link(view, policy) is not None else set()
     if in_doubt(view, judgement, policy):
-        due = now if server.round_at is None else server.round_at + policy.health.interval
+        pace = _server_pace(judgement, plans[0], now, policy)
+        due = now if server.round_at is None else server.round_at + pace
         if now >= due:
             wanted |= {Probe.HOME} | socket
             server = replace(server, round_at=now)
-            due = now + policy.health.interval
+            due = now + pace
         times.append(due)
     if any(plan is not None and plan.step.guarded and plan.due <= now for plan in plans) and _guard_waits(view, now, policy):
         due = now if server.guard_at is None else server.guard_at + FRESH_S
@@ -136,6 +137,12 @@ def ask_server(judgement: Judgement, plans: tuple[Plan | None, ...], view: View,
         ProbeServer(probe, url, policy.health.timeout, homes(policy)) for probe, url in urls.items() if probe in wanted - server.asked
     ]
     return replace(view, server=replace(server, asked=server.asked | wanted)), actions, times
+
+
+def _server_pace(judgement: Judgement, journey: Plan | None, now: float, policy: Policy) -> float:
+    """Seconds between two rounds. Before a journey what the server said must not be older than that the page went: it may have sent it."""
+    soon = judgement.verdict is Verdict.AWAY and journey is not None and now < journey.due
+    return min(FRESH_S, policy.health.interval) if soon else policy.health.interval
 
 
 def _guard_waits(view: View, now: float, policy: Policy) -> bool:

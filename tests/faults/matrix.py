@@ -93,9 +93,9 @@ class Run:
         for job in company:
             if job.who == "kioskd" and (job.case.name, job.seed) in missed:
                 await self._one(job, "again, and alone")
-        await self._side_by_side([job for job in jobs if job.who not in JUDGED])
+        await self._side_by_side([job for job in jobs if job.who not in JUDGED], 2)
 
-    async def _side_by_side(self, jobs: list[Job]) -> None:
+    async def _side_by_side(self, jobs: list[Job], crowd: int = 1) -> None:
         waiting = iter(jobs)
 
         async def worker() -> None:
@@ -103,7 +103,7 @@ class Run:
                 await self._one(job)
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(self._options.jobs):
+            for _ in range(crowd * self._options.jobs):
                 group.create_task(worker())
 
     async def _one(self, job: Job, remark: str = "") -> None:
@@ -220,7 +220,7 @@ def parser() -> argparse.ArgumentParser:
     it.add_argument("--repeat", type=int, default=1, metavar="N", help="how often kioskd plays each, with another seed each time")
     it.add_argument("--seed", type=int, default=random.getrandbits(32), help="of all chance (default: a new one; it is said)")
     many = 2 * (os.cpu_count() or 1)
-    it.add_argument("--jobs", type=int, default=many, metavar="N", help="how many at a time (default: twice the cores)")
+    it.add_argument("--jobs", type=int, default=many, metavar="N", help="how many at a time (default: twice the cores); peers: double")
     it.add_argument("--json", action="store_true", help="on standard output, one JSON object a line: the run, then each outcome")
     it.add_argument("--report", metavar="FILE", help="write docs/faults.md and its plot from such lines")
     return it

@@ -181,7 +181,7 @@ class Watch:
         taken = []
         for _ in range(MOMENTS):
             process = self.process
-            taken.append((float(process.memory_info().rss), float(process.num_fds()), float(process.num_threads())))
+            taken.append((float(process.memory_info().rss), float(self.open().total()), float(process.num_threads())))
             await asyncio.sleep(0.13)  # between two moments
         return dict(zip(("memory", "descriptors", "threads"), map(min, zip(*taken, strict=True)), strict=True))
 
@@ -194,13 +194,17 @@ class Watch:
             await asyncio.sleep(0.5)  # the pace of the asking
 
     def open(self) -> Counter[str]:
-        """What kioskd has open, each by what it is: of a socket's name the inode says nothing, its two ends do."""
+        """What kioskd has open, each by what it is; but for what watches a folder that nothing else watches.
+
+        Of these there are as many as folders on the way to a build: one more where that is a link.
+        """
         sockets = {each.fd: f"{each.laddr or 'unix'} - {each.raddr} {each.status}" for each in self.process.connections("all")}
         names: Counter[str] = Counter()
         for fd in Path(f"/proc/{self.process.pid}/fd").iterdir():
             with contextlib.suppress(FileNotFoundError):
-                names[sockets.get(int(fd.name)) or os.readlink(fd)] += 1
-        return names
+                name = sockets.get(int(fd.name)) or os.readlink(fd)
+                names[f"{name} {_watched(fd)}" if "inotify" in name else name] += 1
+        return Counter({name: many if "inotify" not in name or "ino:" not in name else many - 1 for name, many in names.items()})
 
     def compare(self, now: dict[str, float]) -> None:
         """Raise Missed where it has grown since it was warm."""
@@ -211,6 +215,12 @@ class Watch:
             raise Missed(f"descriptors grew from {self.warm['descriptors']:.0f} to {now['descriptors']:.0f}, and new are {new}")
         if now["threads"] > THREADS:
             raise Missed(f"{now['threads']:.0f} threads")
+
+
+def _watched(fd: Path) -> str:
+    """Return which folder an inotify descriptor watches: "" for none, as of one that somebody has forgotten."""
+    lines = Path(str(fd).replace("/fd/", "/fdinfo/")).read_text().splitlines()
+    return " ".join(word for line in lines if line.startswith("inotify") for word in line.split()[2:4])
 
 
 class Soak:
