@@ -86,9 +86,9 @@ def fast_half() -> set[str]:
 
 FAST = fast_half()
 
-#: Of the controls two of each row: they change with Chromium, not with kioskd.
+#: Of the controls one of each row: they change with Chromium, not with kioskd.
 LEFT_ALONE = [each for each in PLAYED if each.control is not Control.NONE]
-OF_ROW = {row: [each.name for each in LEFT_ALONE if each.row == row and each.name in FAST][:2] for row in {each.row for each in PLAYED}}
+OF_ROW = {row: [each.name for each in LEFT_ALONE if each.row == row and each.name in FAST][:1] for row in {each.row for each in PLAYED}}
 
 
 def param(case: Case, fast: bool, alone: bool = False) -> Any:
