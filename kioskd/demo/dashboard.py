@@ -41,6 +41,7 @@ class Dashboard:
         self._up = asyncio.Event()
         self._loads_before: list[float] = []  # of servers killed since
         self._kept: list[socket.socket] = []
+        self.told_at: float | None = None  # when the server was last told to misbehave, or to stop that: the moment before
 
     @property
     def port(self) -> int:
@@ -164,10 +165,12 @@ class Dashboard:
 
     async def switch(self, **changes: Any) -> dict[str, Any]:
         """Turn switches (see ``switches.Switches``); returns all of them."""
+        self.told_at = time.monotonic()
         return await self._post("switch", changes)
 
     async def do(self, verb: str, **arguments: Any) -> int:
         """Do something once (see ``control``); returns how many pages were told."""
+        self.told_at = time.monotonic()
         return int((await self._post("do", {"verb": verb, **arguments}))["told"])
 
     def deploy(self, version: str, how: How = How.RENAME) -> None:

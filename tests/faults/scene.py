@@ -58,6 +58,7 @@ class Scene:
     pid: int = 0
     loads: int = 0
     moment: float | None = None
+    burns: bool = False  # a script of the page takes all that a processor has
 
     @property
     def victim(self) -> Victim:

@@ -1,6 +1,7 @@
 """Rows 1 to 4, 19 and 23: the browser's processes are killed, frozen, kept busy, grow."""
 
 import signal
+import time
 
 import psutil
 
@@ -79,12 +80,13 @@ async def renderer_killed_again_and_again(scene: Scene) -> None:
 async def endless_loop(scene: Scene) -> None:
     """A script of the page never ends."""
     await scene.start()
+    scene.burns = True
     await scene.dashboard.do("endless_loop")
 
 
 async def loops_on_each_load(scene: Scene, restarts: int) -> None:
     """Let no script end, whatever is loaded, until the browser has been restarted so often."""
-    times = scene.times
+    times, scene.burns = scene.times, True
     await scene.dashboard.switch(at_load=[{"verb": "endless_loop"}])
     await scene.dashboard.do("endless_loop")
     for _ in range(restarts):  # the script ended and a reload; the renderer killed; a restart
@@ -104,6 +106,7 @@ async def endless_loop_for_ever(scene: Scene) -> None:
     """No script of the page ever ends, in no browser; it is mended after the third, when all that is left is a try every five minutes."""
     await scene.start()
     await loops_on_each_load(scene, restarts=3)
+    await scene.asks_for("/settings", START_S, time.monotonic())  # the last thing that its page does before it loops
     await scene.shows(START_S, needs_person=True)
     await scene.dashboard.switch(at_load=[])
 
