@@ -38,6 +38,7 @@ from kioskd.wire.config import Browser as BrowserConfig
 
 log = logging.getLogger(__name__)
 
+COOKIES_S = 1.0
 FIRST_ANSWER_S = 20.0  # a foreign lock, a library that is missing half: then Chromium neither ends nor answers
 
 
@@ -196,12 +197,18 @@ class Screen:
 
         Who is signed in until the browser ends stays signed in.
         """
-        page = self._page(act)
-        cookies, old = await page.cookies(), self._services()
+        page, old = self._page(act), self._services()
+        cookies: list[dict[str, Any]] = []
+        try:
+            async with asyncio.timeout(COOKIES_S):
+                cookies = await page.cookies()
+        except TimeoutError:  # it hangs itself; what it alone knew is lost with it, as in a restart of the browser
+            log.warning("The browser's network service does not answer: whoever was signed in until the browser ends has to sign in again")
         processes.kill(old)
         while old and {each.pid for each in self._services()} <= {each.pid for each in old}:
             await asyncio.sleep(0.05)  # nothing tells of another's child
-        await page.set_cookies(cookies)
+        if cookies:
+            await page.set_cookies(cookies)
 
     def _services(self) -> list[processes.Process]:
         return [each for each in self._browser.tree() if each.service == processes.NETWORK]
