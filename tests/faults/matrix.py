@@ -35,6 +35,7 @@ from tests.faults.stage import cold_start
 from tests.faults.victims import JUDGED, NAMES
 
 COLD_STARTS = 5
+APART_S = 1.0  # between the first starts: a start is what costs, the rest is waiting
 WAITS = 3.0  # times the bound: so a miss has its figure, too, and a peer its chance
 
 
@@ -96,15 +97,18 @@ class Run:
         await self._side_by_side([job for job in jobs if job.who not in JUDGED], 2)
 
     async def _side_by_side(self, jobs: list[Job], crowd: int = 1) -> None:
-        waiting = iter(jobs)
+        mixed = list(jobs)
+        random.Random(self._options.seed).shuffle(mixed)  # what burns a processor, or starts many browsers, is not all at once
+        waiting = iter(mixed)
 
-        async def worker() -> None:
+        async def worker(number: int) -> None:
+            await asyncio.sleep(number * APART_S)
             for job in waiting:
                 await self._one(job)
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(crowd * self._options.jobs):
-                group.create_task(worker())
+            for number in range(crowd * self._options.jobs):
+                group.create_task(worker(number))
 
     async def _one(self, job: Job, remark: str = "") -> None:
         self._number += 1

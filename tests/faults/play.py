@@ -48,7 +48,8 @@ async def play(case: Case, who: str, folder: Path, times: Times, seed: int, wait
     async with scene(who, folder, times, seed) as it:
         it.machine = case.machine
         try:
-            await case.play(it)
+            async with _yielding(it):
+                await case.play(it)
             seconds = await (_back(case, it, limit) if case.within else _undisturbed(case, it, bound))
         except Away as error:
             outcome = dataclasses.replace(outcome, well=not it.kept and case.control is Control.STAYS_AWAY, said=str(error))
@@ -84,12 +85,12 @@ async def _yielding(it: Scene) -> AsyncIterator[None]:
 
     async def yields() -> None:
         while True:
-            for process in it.victim.processes("renderer"):
+            for process in it.victim.processes("renderer") if it.burns else ():
                 with suppress(psutil.Error):
                     process.nice(19)
             await asyncio.sleep(1.0)  # a process tells nobody that it begins
 
-    if it.kept or not it.burns:
+    if it.kept:
         yield
         return
     task = asyncio.create_task(yields())
