@@ -105,8 +105,9 @@ async def name_is_lost(scene: Scene) -> None:
 
 @case("9", within=lambda t: t.interval + 15, touches=Touches.PAGE, inside=True)
 async def cable_out_for_long(scene: Scene) -> None:
-    """All packets are lost for so long that the server lets go of the connection; the page never hears of that (`silence` set)."""
+    """All packets are lost for so long that the server lets go of the connection; the page hears of that late or never, and gives up."""
     silent_after(scene, SILENCE_S)
+    await scene.dashboard.switch(**WEAKEST)
     await scene.start()
     await inside.cut(scene.dashboard.port)
     await scene.dashboard.do("drop")
