@@ -1,5 +1,6 @@
 """Row 22: the browser cannot be started, for whatever reason, or the port is taken. Said clearly, and tried again for ever."""
 
+import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -106,6 +107,18 @@ async def browser_killed_while_it_is_upgraded(scene: Scene) -> None:
     await scene.shows(3, verdict="NO_BROWSER", why=lambda text: "No such file or directory" in text)
     command(scene, 'exec chromium --user-agent="Mozilla/5.0 upgraded" "$@"')
     scene.begins()
+
+
+@case("22", within=lambda t: t.cold + 5, touches=Touches.BROWSER, control=Control.NONE, why="it is kioskd that the package's trigger tells")
+async def browser_upgraded(scene: Scene) -> None:
+    """The browser's program is replaced, and kioskd is told: the old one is ended as from a menu, and the new one started."""
+    command(scene, WORKS)
+    await scene.start()
+    command(scene, 'exec chromium --user-agent="Mozilla/5.0 upgraded" "$@"')
+    assert scene.kiosk is not None
+    scene.begins()
+    scene.kiosk.strike(signal.SIGUSR1)
+    await scene.logged("Chromium was replaced by another version", START_S)
 
 
 PORT = "the port is kioskd's own"
