@@ -165,7 +165,8 @@ def _restore(incident: Incident, judgement: Judgement, view: View, policy: Polic
     else:
         remedy = Remedy.START
     due = judgement.since
-    if remedy is Remedy.START and view.browser.proved:
+    lost_display = view.display.life is Life.NONE and view.display.painted  # a start that was ordered onto it just then says nothing
+    if remedy is Remedy.START and (view.browser.proved or lost_display):
         due = max(due, view.browser.ordered_at + SHORT_S)
     elif incident.acted_at is not None:
         due = max(due, incident.acted_at + (SHORT_S if remedy is Remedy.OPEN else step.after(policy)))

@@ -87,7 +87,7 @@ def _answered(view: View, fact: f.PageAnswered, now: float, policy: Policy) -> V
         lifeless_since=_since(page.lifeless_since, fact.alive is False, now),
     )  # fmt: skip
     before = site(view, policy)
-    view = replace(view, page=page, browser=replace(view.browser, painted=True))
+    view = replace(view, page=page, browser=replace(view.browser, painted=True), display=replace(view.display, painted=True))
     if site(view, policy) is not before:
         view = replace(view, page=replace(page, moved_at=now))
     return follow(view, fact, now, policy)

@@ -63,6 +63,7 @@ class DisplayView:
     lacks: str = ""  # what it is less than
     software: bool = False  # the compositor paints without the GPU
     failed: bool = False  # it did not start
+    painted: bool = False  # a page has been seen on it
     looked_at: float = 0.0
 
 
