@@ -208,7 +208,7 @@ def parser() -> argparse.ArgumentParser:
     """The words of the command."""
     it = argparse.ArgumentParser(
         prog="scripts/faults",
-        description="Break a real dashboard in every way of the table (docs/faults.md) in front of a real Chromium: kept by kioskd, by "
+        description="Break a real dashboard in every way of the table (--list) in front of a real Chromium: kept by kioskd, by "
         "nobody, and by what people use today. Only the dashboard's server is asked whether the page is back.",
         epilog="scripts/faults --quick --case 'browser-*'    a first look, in a minute.   scripts/faults --repeat 3    the proof.   "
         "scripts/faults --peer all --json >run.jsonl; scripts/faults --report run.jsonl    the page and the plot of docs/.",

@@ -172,7 +172,7 @@ def _some(names: list[str]) -> str:
 
 # --- the plot: a panel for each who, its recoveries against their bounds, both on a logarithmic scale ---------------
 
-PANEL_W, PANEL_H, COLUMNS = 225, 240, 4
+PANEL_W, PANEL_H, COLUMNS = 225, 275, 4
 PLOT_X, PLOT_Y, PLOT = 34, 62, 180  # within a panel: a square
 STRIP = 22  # above the square: who was not back at all
 FIRST_S, LAST_S = 0.1, 1000.0

@@ -362,7 +362,8 @@ async def run(minutes: float, seed: int, folder: Path) -> int:
 
 def main() -> int:
     """``scripts/soak``."""
-    parser = argparse.ArgumentParser(prog="scripts/soak", description=__doc__.splitlines()[0] if __doc__ else "")
+    says = "Random faults, overlapping, against one kioskd, for as long as wanted; its invariants are checked all along."
+    parser = argparse.ArgumentParser(prog="scripts/soak", description=says)
     parser.add_argument("--minutes", type=float, default=30.0, help="how long (default: 30)")
     parser.add_argument("--seed", type=int, default=random.getrandbits(32), help="of all chance (default: a new one; it is said)")
     options = parser.parse_args()
