@@ -66,7 +66,8 @@ def observe(view: View, fact: Fact, now: float, policy: Policy) -> View:
         case f.ConfigRejected():
             return _rejected(view, fact, now)
         case f.Remembered():
-            return replace(view, expected=fact.expected, reboots=fact.reboots)
+            began = replace(view.browser, since=now)  # what is missing at the start has been missing since then, for all that is known
+            return replace(view, expected=fact.expected, reboots=fact.reboots, browser=began)
         case f.Asked():
             return _asked(view, fact, now, policy)
         case f.DisplayStarted() | f.DisplayGone():

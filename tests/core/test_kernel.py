@@ -368,3 +368,10 @@ def test_the_page_is_asked_at_the_very_moment_its_connection_has_been_open_for_t
     assert expected_link(world.kernel.view, POLICY) is None
     world.run(opened + 10.1)
     assert expected_link(world.kernel.view, POLICY) == SOCKET
+
+
+def test_the_first_incident_is_as_old_as_kioskd_and_no_older() -> None:
+    world = World(POLICY)
+    world.boot(POLICY)
+    world.run(world.now + 1.0)
+    assert world.kernel.ladder.incident is not None and world.kernel.ladder.incident.since == 1000.0
