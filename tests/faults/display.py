@@ -30,9 +30,7 @@ async def display(folder: Path) -> AsyncIterator[Display]:
     folder = folder / "display"
     folder.mkdir()
     options = ("-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp", "-fbdir", str(folder))
-    server = await asyncio.create_subprocess_exec(
-        "Xvfb", *options, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
-    )
+    server = await asyncio.create_subprocess_exec("Xvfb", *options, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL)
     try:
         assert server.stdout is not None, "asked for above"
         async with asyncio.timeout(20):

@@ -31,7 +31,7 @@ from kioskd import __version__
 from kioskd.errors import KioskdError
 from tests.faults.case import Case, Control, Times, by_row, quick, shipped
 from tests.faults.play import Outcome, limit_s, play
-from tests.faults.stage import cold_start
+from tests.faults.stage import cached, cold_start
 from tests.faults.victims import JUDGED, NAMES
 
 COLD_STARTS = 5
@@ -88,8 +88,9 @@ class Run:
         """Play all: in company, then alone, then again alone what kioskd has missed in company; then the peers, who have no bounds."""
         company = [job for job in jobs if job.who in JUDGED and not job.alone]
         await self._side_by_side(company)
-        for job in (job for job in jobs if job.alone):
-            await self._one(job)
+        async with cached():
+            for job in (job for job in jobs if job.alone):
+                await self._one(job)
         missed = {(each.case, each.seed) for each in self.outcomes if each.who == "kioskd" and not each.well}
         for job in company:
             if job.who == "kioskd" and (job.case.name, job.seed) in missed:

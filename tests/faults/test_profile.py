@@ -45,9 +45,7 @@ async def test_nobody_is_asked_whether_pages_are_to_be_restored(tmp_path: Path) 
         async with bare(tmp_path, profile=str(tmp_path / "control"), display=screen.variables, without=without):
             await until(lambda: screen.pixels(RESTORE_BUTTON) > SEEN, 10)
 
-        async with kept(
-            tmp_path, browser={"profile": str(profile)}, display={"mode": "inherit"}, environment=screen.variables
-        ) as stage:
+        async with kept(tmp_path, browser={"profile": str(profile)}, display={"mode": "inherit"}, environment=screen.variables) as stage:
             with pytest.raises(TimeoutError):
                 await until(lambda: screen.pixels(RESTORE_BUTTON) > SEEN, 5)
             await stage.dashboard.back(3)

@@ -45,8 +45,8 @@ class Launch:
         """What nearly every guide puts before it: the last run is made to look as if it had ended well."""
         preferences = shlex.quote(str(self.profile / "Default" / "Preferences"))
         return (
-            f"sed -i 's/\"exited_cleanly\":false/\"exited_cleanly\":true/' {preferences} 2>/dev/null\n"
-            f"sed -i 's/\"exit_type\":\"Crashed\"/\"exit_type\":\"Normal\"/' {preferences} 2>/dev/null\n"
+            f'sed -i \'s/"exited_cleanly":false/"exited_cleanly":true/\' {preferences} 2>/dev/null\n'
+            f'sed -i \'s/"exit_type":"Crashed"/"exit_type":"Normal"/\' {preferences} 2>/dev/null\n'
         )
 
     @property
