@@ -1,6 +1,7 @@
 """The screen: the browser's process, its DevTools pipe and its page, joined into one thing whose verbs are the actions."""
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
@@ -217,6 +218,18 @@ class Screen:
         """Measure the browser's tree."""
         self._page(act)
         self._emit(MemoryRead(act.generation, await self._browser.memory()))
+
+    async def evidence(self, generation: int) -> tuple[bytes, list[Any], int | None]:
+        """Return a picture (JPEG), the page's troubles and the memory of the tree (bytes): what can be had at once. Never raises."""
+        now, memory = self._now, None
+        picture: bytes = b""
+        troubles: list[Any] = []
+        if now is not None and now.page is not None and now.generation == generation:
+            with contextlib.suppress(KioskdError):
+                picture, troubles = await now.page.evidence()
+            with contextlib.suppress(KioskdError, OSError):
+                memory = await self._browser.memory()
+        return picture, troubles, memory
 
     async def screenshot(self) -> bytes:
         """Return what the page shows, as PNG."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from kioskd.core.actions import Action, Steps
 from kioskd.core.facts import Done, Fact, Failed, Woke
+from kioskd.core.incidents import Chronicle, Entry, Kind
 from kioskd.core.kernel import Kernel
 from kioskd.core.story import ROUNDS, Story
 from kioskd.core.verdict import Verdict
@@ -41,15 +42,19 @@ class Shell:
         """``clock`` counts seconds and never jumps."""
         self.kernel = Kernel()
         self.story = Story(self.kernel)
+        self.chronicle = Chronicle(self.kernel)
+        self.record: Callable[[list[Entry]], int] = lambda entries: 0  # returns the number of the incident
         self.verbs: dict[type[Action], Verb] = {}
         self._notify = notify
         self._clock = clock
         self._inbox: asyncio.Queue[Fact | None] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._shown: tuple[Any, ...] = ()
+        self._number = 0  # of the present incident
         self._warned: dict[object, float] = {}  # when
         self._ready = False
-        self.turned_at = clock()
+        self.turned: Callable[[], None] = lambda: None  # called at the end of each turn
+        self.turned_at = self.healthy_at = clock()
 
     def serve(self, verbs: Mapping[type[Action], Verb]) -> None:
         """Add who carries out which action."""
@@ -71,13 +76,14 @@ class Shell:
                 now = self._clock()
                 actions, wake_at = self.kernel.handle(fact, now)
                 self.story.add(now, fact, actions)
+                entries = self.chronicle.turn(now, fact)
                 if self._notify.watchdog_period_s is not None:
                     wake_at = min(wake_at, now + self._notify.watchdog_period_s / TURNS)
                 for action in actions:
                     task = group.create_task(self._perform(action))
                     self._tasks.add(task)
                     task.add_done_callback(self._tasks.discard)
-                self._tell(now)
+                self._tell(now, entries)
             for task in self._tasks:
                 task.cancel()
 
@@ -116,30 +122,40 @@ class Shell:
         async with asyncio.timeout(action.deadline_s):
             await self.verbs[type(action)](action)
 
-    def _warn(self, what: object, text: str, *more: object) -> None:
+    def _warn(self, what: object, text: str, *more: object, **fields: object) -> None:
         now = self._clock()
         again = now - self._warned.get(what, -REPEAT_S) < REPEAT_S
         if not again:
             self._warned = {one: at for one, at in self._warned.items() if now - at < REPEAT_S}
             self._warned[what] = now
-        log.log(logging.DEBUG if again else logging.WARNING, text, *more)
+        log.log(logging.DEBUG if again else logging.WARNING, text, *more, extra=fields)
 
-    def _tell(self, now: float) -> None:
-        """End a turn: systemd hears of it here and nowhere else; the log gets a line for each change of verdict or rung."""
+    def _tell(self, now: float, entries: list[Entry]) -> None:
+        """End a turn: systemd hears of it here and nowhere else; the log gets a line for each change of verdict or rung, and each step."""
         self.turned_at = now
-        judgement, rung = self.kernel.judgement, self.kernel.ladder.rung
-        if self._shown != (judgement.verdict, rung):
-            self._shown = (judgement.verdict, rung)
+        judgement, ladder = self.kernel.judgement, self.kernel.ladder
+        if entries:
+            self._number = self.record(entries)
+        fields = {"INCIDENT": self._number} if ladder.incident is not None else {}
+        for entry in entries:
+            if entry.kind is Kind.CURED:
+                cure = entry.remedy.value if entry.remedy else "by itself"
+                more = {"MESSAGE_ID": message_id("CURED"), "INCIDENT": self._number}
+                log.info("+ CURED after %.1f s: %s", entry.seconds, cure, extra=more)
+        if self._shown != (judgement.verdict, ladder.rung):
+            self._shown = (judgement.verdict, ladder.rung)
             level, name = LEVELS.get(judgement.verdict, logging.WARNING), judgement.verdict.value
-            log.log(level, "= %s (%s): %s", name, rung.name, judgement.why, extra={"MESSAGE_ID": message_id(name)})
-        incident = self.kernel.ladder.incident
+            log.log(level, "= %s (%s): %s", name, ladder.rung.name, judgement.why, extra={"MESSAGE_ID": message_id(name), **fields})
+        incident = ladder.incident
         if incident is not None and incident.last is not None and incident.acted_at == now:
             verdict, remedy = incident.last
-            self._warn(incident.last, "> %s (%s)", remedy.value, verdict.value)
+            self._warn(incident.last, "> %s (%s)", remedy.value, verdict.value, MESSAGE_ID=message_id("STEP"), **fields)
         if judgement.verdict is Verdict.HEALTHY:
+            self.healthy_at = now
             self._warned.clear()
         self._notify.status(line(self.kernel, Clocks(now, time.time())))
         self._notify.watchdog()
+        self.turned()
         if not self._ready:
             self._notify.ready()
             self._ready = True

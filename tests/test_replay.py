@@ -65,7 +65,8 @@ def test_what_was_decided_is_told_and_the_rounds_are_not(told: str) -> None:
     assert killed is not None and 'reason="Chromium was killed by SIGKILL"' in killed[1]
     assert "= NO_BROWSER (RESTARTED): starting again" in killed[2] and killed[3].endswith("> StartBrowser generation=2")
     assert "2025-11-13 02:12:50.000" in whole, "the moment by the wall clock, thirty seconds before the story was told"
-    for part in ("= STUCK (SUSPECT): the server is up and the page's connection is dead", "> Reload generation=1", "(CALM)"):
+    reload = "> Steps actions=[KeepEvidence generation=1, Reload generation=1]"
+    for part in ("= STUCK (SUSPECT): the server is up and the page's connection is dead", reload, "(CALM)"):
         assert part in whole
     assert "AskPage" not in whole and "BrowserAnswered" not in whole
     assert len(lines) < 80 < len(replay(told, everything=True)[0])

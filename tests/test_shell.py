@@ -142,7 +142,7 @@ async def test_what_goes_wrong_again_and_again_is_told_once_and_again_when_all_w
         await story.rooms.wait_for(a.Navigate)
         assert told("start the browser") == 1
     story.shell.kernel.judgement = Judgement(Verdict.HEALTHY, 0.0, "well", None)
-    story.shell._tell(0.0)
+    story.shell._tell(0.0, [])
     story.shell._warn("no screen", "! %s", "no screen")
     assert told("no screen") == 2
 

@@ -127,6 +127,22 @@ class DropConnections:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepEvidence:
+    """Keep of the page what can be had at once: a picture, the last errors, the memory of the browser. Never fails, and takes no longer.
+
+    ``after``: of the cure; then there is time for the journal, too.
+    """
+
+    generation: int
+    after: bool = False
+
+    @property
+    def deadline_s(self) -> float:
+        """Before something is done nobody waits for long: what is wrong with the page may be that it does not answer."""
+        return 10.0 if self.after else 2.0
+
+
+@dataclass(frozen=True, slots=True)
 class Steps:
     """Several actions in order: when one fails, the rest is dropped and the whole has failed."""
 
@@ -274,5 +290,5 @@ class RebootHost:
 Action = (
     StartDisplay | LookForScreen | StartBrowser | StopBrowser | SetProfileAside | OpenPage | Navigate | Reload | StopLoading | EndScript
     | KillRenderer | DropConnections | Steps | DismissDialog | ClosePopup | AskPage | AskBrowser | ReadDocument | ReadMemory
-    | ProbeServer | ReadDeploy | Broadcast | Reply | Remember | RecordReboot | RebootHost
+    | KeepEvidence | ProbeServer | ReadDeploy | Broadcast | Reply | Remember | RecordReboot | RebootHost
 )  # fmt: skip

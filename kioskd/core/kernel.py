@@ -17,10 +17,10 @@ from math import inf
 
 from kioskd.core import facts as f
 from kioskd.core import rounds
-from kioskd.core.actions import Action
+from kioskd.core.actions import Action, KeepEvidence
 from kioskd.core.complaints import endings, quieted
 from kioskd.core.facts import Fact
-from kioskd.core.ladder import Ladder, Plan, climb, plan, taken
+from kioskd.core.ladder import Incident, Ladder, Plan, climb, plan, taken
 from kioskd.core.observe import late, observe
 from kioskd.core.orders import OVERDUE_S, allowed, order, overdue
 from kioskd.core.policy import Policy
@@ -68,7 +68,9 @@ class Kernel:
         actions: list[Action] = []
         if self.view.goal is not None:
             self.view, actions = rounds.answer(self.view, fact, now, self.policy)
+            incident = self.ladder.incident
             self._judge(now)
+            actions += self._after(incident)
             actions += self._act(now)
             times += [self.judgement.look_again, *self._own_times()]
             actions += self._ask(now, times)
@@ -94,9 +96,15 @@ class Kernel:
         self.ladder = climb(self.ladder, self.judgement, self.view, now)
         self.plan = plan(self.ladder, self.judgement, self.view, now, self.policy)
 
+    def _after(self, incident: Incident | None) -> list[Action]:
+        """Keep a picture of the cure, where an incident has just ended in which something was done."""
+        ended = incident is not None and self.ladder.incident is None and incident.acted_at is not None
+        return [KeepEvidence(self.view.browser.generation, after=True)] if ended else []
+
     def _act(self, now: float) -> list[Action]:
         """Take the ladder's step if it is due, else do what an operator wished for; never two things at once."""
         verdict, wish = self.judgement.verdict, wished(self.view, now)
+        first = self.ladder.incident is None or self.ladder.incident.acted_at is None
         if self.plan is not None and self._free(self.plan, now):
             remedy = self.plan.remedy
             self.ladder = taken(self.ladder, verdict, self.plan, now)
@@ -104,7 +112,7 @@ class Kernel:
             remedy = wish.remedy
         else:
             return []
-        self.view, action = order(self.view, verdict, remedy, now)
+        self.view, action = order(self.view, verdict, remedy, now, first)
         self.view = granted(self.view, remedy)
         self._judge(now)
         return [action]

@@ -10,6 +10,7 @@ from kioskd.core.actions import (
     Action,
     DropConnections,
     EndScript,
+    KeepEvidence,
     KillRenderer,
     Navigate,
     OpenPage,
@@ -38,6 +39,9 @@ FRESH_S = 1.0
 #: Deaths in a row before the first document, after which the profile is suspected.
 DEATHS = 3
 
+#: Of these something can be seen that is gone once it is done about.
+WITNESSED = frozenset({Verdict.FROZEN, Verdict.HUNG, Verdict.TOO_BIG, Verdict.BLANK, Verdict.STUCK})
+
 #: An action that is overdue by this much will not be answered any more.
 OVERDUE_S = 10.0
 
@@ -55,8 +59,17 @@ def asked_just_now(view: View, now: float) -> bool:
     return heard is not None and now - heard.at <= FRESH_S and (view.wish is None or heard.at >= view.wish.at)
 
 
-def order(view: View, verdict: Verdict, remedy: Remedy, now: float) -> tuple[View, Action]:
-    """Return the action for a remedy, and the view in which it has been ordered."""
+def order(view: View, verdict: Verdict, remedy: Remedy, now: float, first: bool = False) -> tuple[View, Action]:
+    """Return the action for a remedy, and the view in which it has been ordered. ``first``: in its incident."""
+    before = view.browser.generation
+    view, action = _order(view, verdict, remedy, now)
+    if not first or verdict not in WITNESSED:
+        return view, action
+    parts = action.actions if isinstance(action, Steps) else (action,)
+    return _busy(view, Steps((KeepEvidence(before), *parts)), now)
+
+
+def _order(view: View, verdict: Verdict, remedy: Remedy, now: float) -> tuple[View, Action]:
     generation = view.browser.generation
     match remedy:
         case Remedy.START:

@@ -6,6 +6,7 @@ import glob
 import logging
 import os
 import re
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -19,6 +20,7 @@ RETRY_S = 5.0
 PACE_S = 0.25  # between two readings: a unit that talks without end costs no more than this
 LINES = 500  # in one reading; of more the rest is passed over, a rule has heard enough
 LINE = 4096  # bytes of one that are looked at
+LATE_LINES = 20
 LOOK_S = 60.0  # between two looks whether the journal's folders are still the ones that are followed
 FOLDERS = ("/var/log/journal", "/run/log/journal")
 NO_ACCESS = "add the user kioskd runs as to the group systemd-journal"
@@ -150,6 +152,28 @@ class _Ear:
         fact = JournalHeard(self._rule, self._matches, self._cleared)
         self._matches, self._cleared = 0, False
         return fact
+
+
+def lines_of_late(seconds: float) -> tuple[str, ...]:
+    """Return the last warnings, and worse, of the machine's journal, ``seconds`` old at most; none where it may not be read. Blocks."""
+    try:
+        from systemd import journal
+
+        with journal.Reader() as reader:
+            reader.data_threshold = LINE
+            reader.log_level(journal.LOG_WARNING)
+            reader.this_boot()
+            reader.seek_tail()
+            found: list[str] = []
+            while len(found) < LATE_LINES and (entry := reader.get_previous()):
+                if time.time() - entry["__REALTIME_TIMESTAMP"].timestamp() > seconds:
+                    break
+                text = entry.get("MESSAGE", "")
+                text = text if isinstance(text, str) else bytes(text).decode("utf-8", "replace")
+                found.append(f"{entry.get('SYSLOG_IDENTIFIER', '')}: {text}")
+            return tuple(reversed(found))
+    except (ImportError, OSError, ValueError):
+        return ()
 
 
 def _reader(journal: Any, units: list[str]) -> Any:

@@ -277,6 +277,24 @@
     };
   };
   answer.own = own;
+
+  // --- what went wrong of late: scripts that threw, and what the document names and could not be had
+
+  const MAX_TROUBLES = 20, troubles = [];
+  let troubled = 0;
+  const note = (kind, text) => {
+    try { troubles[troubled % MAX_TROUBLES] = {kind, number: troubled, text: slice(S(text), 0, 300)}; troubled++; } catch { /* a text that is none */ }
+  };
+  const messageOf = getter(ErrorEvent, "message"), fileOf = getter(ErrorEvent, "filename"), lineOf = getter(ErrorEvent, "lineno");
+  const reasonOf = getter(PromiseRejectionEvent, "reason"), targetOf = getter(Event, "target");
+  listen(world, "error", event => {
+    const target = targetOf(event);
+    if (target === world) note("error", `${messageOf(event)} (${before(fileOf(event), "?")}:${lineOf(event)})`);
+    else try { note("request", before(S(target.currentSrc || target.src || target.href || ""), "?")); } catch { /* no element of ours */ }
+  }, true);
+  listen(world, "unhandledrejection", event => { try { note("error", reasonOf(event)); } catch { /* it cannot be said */ } });
+  answer.troubles = () => troubles;
+
   hide(answer);
   defineProperty(world, Symbol.for("kioskd"), {value: true}); // for kioskd.js: here somebody sees to the page, and decides when to reload
 

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 OBSERVER = resources.files("kioskd.edges").joinpath("observer.js").read_text("utf-8")
 MAX_WORKERS = 64
+EVIDENCE_S = 0.8  # a page that hangs shows nothing, and is not waited for
 WORKER_S = 1.0  # a worker busy for longer is taken to be as it last said
 
 EVENTS = frozenset(
@@ -223,6 +224,20 @@ class Page:
     async def screenshot(self) -> bytes:
         """Return the picture as PNG."""
         return _bytes(str((await self._pipe.command("Page.captureScreenshot", session=self._living())).get("data")))
+
+    async def evidence(self) -> tuple[bytes, list[Any]]:
+        """Return a picture, as JPEG, and what the page's scripts complained of: each where it can be had, and now."""
+        session = self._living()
+        picture = self._pipe.request("Page.captureScreenshot", {"format": "jpeg", "quality": 70, "optimizeForSpeed": True}, session)
+        troubles = self._pipe.request("Runtime.evaluate", {"expression": f"{self._name}.troubles()", "returnByValue": True}, session)
+        try:
+            await asyncio.wait((picture, troubles), timeout=EVIDENCE_S)
+            shown = picture.result().get("data") if picture.done() and picture.exception() is None else ""
+            said = _value(troubles.result()) if troubles.done() and troubles.exception() is None else []
+            return _bytes(str(shown)), said if isinstance(said, list) else []
+        finally:
+            picture.cancel()
+            troubles.cancel()
 
     # --- what it is asked
 

@@ -15,6 +15,7 @@ import os
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -49,12 +50,17 @@ class Probes:
         """Answer through ``emit``; ``home`` gives the page's URL, whose origin many servers want to see in a handshake."""
         self._emit = emit
         self._home = home
+        self.latency: dict[str, float] = {}  # of the last answers, by the probe's name, seconds
         self._session: ClientSession | None = None
         self._versions: dict[str, tuple[DeployRead, str]] = {}  # URL -> what it said last, and under which ETag
 
     async def probe(self, action: ProbeServer) -> None:
         """Ask once and emit ``ServerAnswered``, within the action's timeout."""
-        self._emit(ServerAnswered(action.probe, action.url, await self._answer(action)))
+        began = time.monotonic()
+        answer = await self._answer(action)
+        if answer is not None:
+            self.latency[action.probe.value] = time.monotonic() - began
+        self._emit(ServerAnswered(action.probe, action.url, answer))
 
     async def version(self, url: str) -> DeployRead:
         """Ask a version endpoint which build there is; raises ``EdgeUnavailable`` where it does not say."""

@@ -30,6 +30,10 @@ class Clocks:
             return None
         return datetime.fromtimestamp(floor(self.wall - (self.monotonic - moment)), UTC).isoformat().replace("+00:00", "Z")
 
+    def exact(self, moment: float) -> str:
+        """Return it with its milliseconds."""
+        return datetime.fromtimestamp(self.wall - (self.monotonic - moment), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
 
 def status(kernel: Kernel, clocks: Clocks, problems: Mapping[str, str | None]) -> dict[str, Any]:
     """Return everything worth knowing. ``problems``: what kioskd itself lacks, by name; queries of URLs are left out."""
@@ -50,7 +54,7 @@ def status(kernel: Kernel, clocks: Clocks, problems: Mapping[str, str | None]) -
         else None,
         "last_action": incident.last[1].value if incident and incident.last else None,
         "page": {
-            "url": _public(view.page.url),
+            "url": public(view.page.url),
             "status": view.page.report.status if view.page.report else None,
             "asked": clocks.text(view.page.reported_at),
             "connection": {
@@ -94,7 +98,7 @@ def line(kernel: Kernel, clocks: Clocks) -> str:
     view, judgement, plan = kernel.view, kernel.judgement, kernel.plan
     parts = [f"{judgement.verdict.value}: {judgement.why}"]
     if view.page.url.startswith(("http:", "https:")):
-        parts.append(_public(view.page.url))
+        parts.append(public(view.page.url))
     version = shown(view)
     if version:
         parts.append(f"version {version.mtime}")
@@ -107,7 +111,7 @@ def line(kernel: Kernel, clocks: Clocks) -> str:
     return "; ".join(parts)
 
 
-def _public(url: str) -> str:
+def public(url: str) -> str:
     """Return a URL without what may be secret or endless."""
     if url.startswith("data:"):
         return url.split(";base64", 1)[0]

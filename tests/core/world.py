@@ -19,7 +19,7 @@ from tests.core.surroundings import Browser, Deploy, Display, Host, Server
 
 QUIET = (
     a.AskPage, a.AskBrowser, a.LookForScreen, a.ProbeServer, a.ReadMemory, a.ReadDocument, a.ReadDeploy, a.Remember, a.DismissDialog,
-    a.ClosePopup, a.Broadcast, a.Reply,
+    a.ClosePopup, a.Broadcast, a.Reply, a.KeepEvidence,
 )  # fmt: skip
 
 
@@ -27,7 +27,7 @@ def describe(action: a.Action) -> str:
     """The name of an action, as scenarios write it."""
     match action:
         case a.Steps(actions=parts):
-            return " + ".join(map(describe, parts))
+            return " + ".join(describe(part) for part in parts if not isinstance(part, a.KeepEvidence))
         case a.Navigate(to=place):
             return f"Navigate {place.value}"
         case a.Reload(fresh=True):
@@ -222,6 +222,8 @@ class World:
                 return 0.01, None, nothing
             case a.RebootHost():
                 return 0.5, None, lambda: setattr(self.host, "boots", self.host.boots + 1)
+            case a.KeepEvidence():  # it gives up by itself
+                return 0.8 if browser.frozen or page.looping or page.stopped else 0.15, None, nothing
             case a.Steps():
                 raise AssertionError("their parts come one by one")
         if not browser.alive or action.generation != browser.generation:

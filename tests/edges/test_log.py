@@ -93,8 +93,9 @@ def test_a_journal_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
     assert fields[b"PRIORITY"][8:] == b"4" and fields[b"SYSLOG_IDENTIFIER"][8:] == b"kioskd"
 
 
-def test_the_catalogue_explains_every_verdict() -> None:
+def test_the_catalogue_explains_every_verdict_and_what_becomes_of_it() -> None:
     explained = CATALOG.read_text("utf-8")
-    wanted = [f"-- {log.message_id(verdict.value)}\nSubject: {verdict.value}: " for verdict in Verdict]
+    names = [*(verdict.value for verdict in Verdict), "STEP", "CURED"]
+    wanted = [f"-- {log.message_id(name)}\nSubject: {name}: " for name in names]
     assert [entry for entry in wanted if entry not in explained] == []
     assert explained.count("\n-- ") == len(wanted)

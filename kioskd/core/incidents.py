@@ -1,0 +1,118 @@
+"""What is kept of each incident: what was seen, what was done about it, what cured it, and how long it took.
+
+The kernel decides; this only looks on, turn by turn, and says what is worth writing down. So a quiet day writes nothing. An incident
+that lasts for weeks is bounded: after ``FULL`` entries there is one an hour, with how many were left out.
+"""
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from kioskd.core.actions import Action
+from kioskd.core.facts import Fact, Failed
+from kioskd.core.kernel import Kernel
+from kioskd.core.ladder import Incident
+from kioskd.core.steps import Remedy, Rung
+from kioskd.core.verdict import Verdict
+
+#: Entries of one incident before only some are kept, and the pace of those.
+FULL = 60
+PACE_S = 3600.0
+
+#: States on the way: what they lead to is said.
+PASSING = (Verdict.LOADING, Verdict.PAUSED)
+
+
+class Kind(Enum):
+    """What an entry is about."""
+
+    BEGAN = "began"
+    SEEN = "seen"  # another verdict, or another reason for it
+    DONE = "done"  # a step of the ladder was taken
+    FAILED = "failed"  # it could not be carried out
+    CURED = "cured"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of an incident. ``at``: monotonic seconds."""
+
+    kind: Kind
+    at: float
+    verdict: Verdict
+    rung: Rung
+    text: str = ""  # why it is so; of FAILED: the reason
+    remedy: Remedy | None = None  # DONE, FAILED: what was done; CURED: what helped, None where it went by itself
+    seconds: float | None = None  # CURED: from the first sign to the first of health
+    left_out: int = 0  # entries since the one before
+
+
+class Chronicle:
+    """Looks at a kernel after each turn."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._first: float | None = None  # what is older than kioskd itself began with it
+        self._incident: Incident | None = None
+        self._said: tuple[Verdict, str] | None = None
+        self._healthy_at: float | None = None  # since when the verdict has been so
+        self._busy: Action | None = None  # the step that is being carried out
+        self._entries = self._left_out = 0
+        self._kept_at = 0.0
+
+    def turn(self, now: float, fact: Fact) -> list[Entry]:
+        """Return what the turn that the kernel has just taken adds, in order."""
+        self._first = now if self._first is None else self._first
+        before, incident = self._incident, self._kernel.ladder.incident
+        if self._kernel.judgement.verdict is not Verdict.HEALTHY:
+            self._healthy_at = None
+        elif self._healthy_at is None:
+            self._healthy_at = now
+        entries: list[Entry] = []
+        if before is not None and (incident is None or incident.since != before.since):
+            entries.append(self._cured(before, now))
+        if incident is not None:
+            if before is None or incident.since != before.since:
+                self._said, self._busy, self._entries, self._left_out = None, None, 0, 0
+            entries += self._seen(incident, now)
+            taken = before.taken if before is not None and incident.since == before.since else ()
+            entries += self._done(incident, fact, now, incident.taken != taken)
+        self._incident = incident
+        return entries
+
+    def _cured(self, incident: Incident, now: float) -> Entry:
+        well = now if self._healthy_at is None else self._healthy_at
+        remedy = incident.last[1] if incident.last else None
+        left_out, self._left_out = self._left_out, 0
+        return Entry(Kind.CURED, now, Verdict.HEALTHY, incident.rung, "", remedy, max(0.0, well - self._since(incident)), left_out)
+
+    def _since(self, incident: Incident) -> float:
+        return max(incident.since, self._first or 0.0)
+
+    def _seen(self, incident: Incident, now: float) -> list[Entry]:
+        judgement = self._kernel.judgement
+        now_said = judgement.verdict, judgement.why
+        if now_said == self._said or (self._said is not None and judgement.verdict in PASSING):
+            return []
+        kind, at = (Kind.SEEN, now) if self._said is not None else (Kind.BEGAN, self._since(incident))
+        self._said = now_said
+        return self._bounded(Entry(kind, at, *now_said[:1], incident.rung, judgement.why), now)
+
+    def _done(self, incident: Incident, fact: Fact, now: float, stepped: bool) -> list[Entry]:
+        if stepped and incident.last is not None:
+            self._busy = self._kernel.view.busy
+            verdict, remedy = incident.last
+            return self._bounded(Entry(Kind.DONE, now, verdict, incident.rung, "", remedy), now)
+        if isinstance(fact, Failed) and self._busy is not None and fact.action == self._busy:
+            self._busy = None
+            failed = Entry(Kind.FAILED, now, incident.verdict, incident.rung, fact.reason)
+            return self._bounded(replace(failed, verdict=incident.last[0], remedy=incident.last[1]) if incident.last else failed, now)
+        return []
+
+    def _bounded(self, entry: Entry, now: float) -> list[Entry]:
+        self._entries += 1
+        if self._entries > FULL and now - self._kept_at < PACE_S:
+            self._left_out += 1
+            return []
+        self._kept_at = now
+        entry, self._left_out = replace(entry, left_out=self._left_out), 0
+        return [entry]

@@ -1,0 +1,104 @@
+"""What is kept of an incident: told by a world in which things go wrong, and bounded."""
+
+from kioskd.core import actions as a
+from kioskd.core import facts as f
+from kioskd.core.incidents import FULL, Chronicle, Entry, Kind
+from kioskd.core.policy import Policy
+from kioskd.core.steps import Remedy
+from kioskd.core.verdict import Verdict
+from tests.core.fake_page import HOME
+from tests.core.world import World, settled
+
+
+def chronicled(world: World) -> list[Entry]:
+    """Keep the entries of a world from now on, as the shell does."""
+    chronicle, handle, kept = Chronicle(world.kernel), world.kernel.handle, []
+
+    def written(fact: f.Fact, now: float) -> tuple[list[a.Action], float]:
+        answer = handle(fact, now)
+        kept.extend(chronicle.turn(now, fact))
+        return answer
+
+    world.kernel.handle = written  # type: ignore[method-assign]
+    return kept
+
+
+def test_a_page_that_gave_up_its_connection_is_one_incident_with_its_cure() -> None:
+    world = settled(Policy(url=HOME))
+    kept, began = chronicled(world), world.now
+    world.do("page.give_up_socket")
+    world.run(world.now + 60)
+    assert [(each.kind, each.verdict, each.remedy) for each in kept] == [
+        (Kind.BEGAN, Verdict.STUCK, None),
+        (Kind.DONE, Verdict.STUCK, Remedy.RELOAD),
+        (Kind.SEEN, Verdict.HEALTHY, None),
+        (Kind.CURED, Verdict.HEALTHY, Remedy.RELOAD),
+    ]
+    cured = kept[-1]
+    assert cured.seconds is not None and 20 <= cured.seconds <= 25
+    assert kept[0].at - began < 1 and kept[0].text == "the server is up and the page's connection is dead"
+
+
+def test_evidence_is_kept_before_the_first_step_and_after_the_cure_and_of_nothing_else() -> None:
+    world = settled(Policy(url=HOME))
+    before, asked = len(world.did), len(world.asked)
+    world.do("page.give_up_socket")
+    world.run(world.now + 60)
+    ((_, reload),) = world.did[before:]
+    assert isinstance(reload, a.Steps)
+    assert reload.actions == (a.KeepEvidence(1), a.Reload(1))
+    after = [action for _, action in world.asked[asked:] if isinstance(action, a.KeepEvidence)]
+    assert after == [a.KeepEvidence(1, after=True)]
+
+
+def test_the_start_of_kioskd_is_where_its_own_start_begins() -> None:
+    world = World(Policy(url=HOME))
+    kept = chronicled(world)
+    world.boot(Policy(url=HOME))
+    assert kept == [], "another kernel has been started"
+    kept = chronicled(world)
+    world.run(world.now + 30)
+    assert kept[0].kind is Kind.BEGAN and kept[0].at >= 1000.0
+    assert kept[-1].kind is Kind.CURED and kept[-1].seconds is not None and kept[-1].seconds < 5
+
+
+def test_a_quiet_day_adds_nothing() -> None:
+    world = settled(Policy(url=HOME))
+    kept = chronicled(world)
+    world.run(world.now + 86400)
+    assert kept == []
+
+
+def test_what_goes_by_itself_has_no_remedy() -> None:
+    world = settled(Policy(url=HOME))
+    kept = chronicled(world)
+    world.do("server.stop")
+    world.run(world.now + 3)
+    world.do("server.start")
+    world.run(world.now + 60)
+    assert kept[0].kind is Kind.BEGAN and kept[-1].kind is Kind.CURED and kept[-1].remedy is None
+    assert not [each for each in kept if each.kind is Kind.DONE]
+
+
+def test_a_step_that_cannot_be_carried_out_is_said_to_have_failed() -> None:
+    world = settled(Policy(url=HOME))
+    kept = chronicled(world)
+    world.do("browser.vanish")
+    world.do("browser.kill")
+    world.run(world.now + 1)
+    failed = [each for each in kept if each.kind is Kind.FAILED]
+    assert [(each.remedy, each.text) for each in failed] == [(Remedy.START, "Cannot find a browser")]
+    assert len([each for each in kept if each.kind is Kind.DONE]) == 1
+
+
+def test_an_incident_of_weeks_is_bounded_and_says_what_it_left_out() -> None:
+    world = settled(Policy(url=HOME))
+    kept = chronicled(world)
+    world.do("browser.vanish")
+    world.do("browser.kill")
+    world.run(world.now + 4 * 3600)
+    assert FULL < len(kept) <= FULL + 4 + 1
+    assert sum(each.left_out for each in kept) > 5_000
+    world.do("browser.install")
+    world.run(world.now + 60)
+    assert kept[-1].kind is Kind.CURED
