@@ -5,6 +5,7 @@ import logging
 import os
 import secrets
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
@@ -14,14 +15,20 @@ from typing import Any
 from kioskd import __version__
 from kioskd.core import actions as a
 from kioskd.core.facts import Asked, Command, ConfigRead, ConfigRejected, DeployRead
+from kioskd.core.incidents import Entry
 from kioskd.core.policy import origin
+from kioskd.core.verdict import Verdict
 from kioskd.display import Display
 from kioskd.edges import config_file, host
 from kioskd.edges.access import Token
+from kioskd.edges.answers import Source
 from kioskd.edges.broadcast import Hub
 from kioskd.edges.doors import address
-from kioskd.edges.http_api import Api, Source
-from kioskd.edges.journal import Journal
+from kioskd.edges.http_api import Api
+from kioskd.edges.incidents import Ledger
+from kioskd.edges.journal import Journal, lines_of_late
+from kioskd.edges.live import Live
+from kioskd.edges.metrics import Known, Metrics
 from kioskd.edges.notify import NullNotify
 from kioskd.edges.probes import Probes
 from kioskd.edges.reloads import Reloads
@@ -29,15 +36,19 @@ from kioskd.edges.watch import Watch
 from kioskd.errors import ConfigError, EdgeUnavailable
 from kioskd.screen import Screen
 from kioskd.shell import Shell
-from kioskd.web import template
+from kioskd.web import script, template
 from kioskd.wire import pages, story
 from kioskd.wire.config import Config, in_session, policy
-from kioskd.wire.status import Clocks, status
+from kioskd.wire.incidents import Evidence, read_troubles
+from kioskd.wire.status import Clocks, public, status
 
 log = logging.getLogger(__name__)
 
 #: The loop counts as turning when its last turn is not longer ago than this: it sleeps for a minute at most.
 ALIVE_S = 90.0
+
+#: Of the journal before the end of an incident.
+JOURNAL_S = 120.0
 
 
 class Daemon:
@@ -55,6 +66,9 @@ class Daemon:
         self.config = self._first_config(strict)
         self._locked_in = host.locked_in(self.config.state)
         self.shell = Shell(notify)
+        self.ledger = Ledger(self.config.state, lambda: Clocks(time.monotonic(), time.time()))
+        self.counted = Metrics()
+        self.shell.record = self._record
 
     def _first_config(self, strict: bool) -> Config:
         try:
@@ -93,6 +107,7 @@ class Daemon:
             loop.add_signal_handler(signal.SIGHUP, self._hang_up)
             loop.add_signal_handler(signal.SIGUSR1, self._browser_replaced)
             self.machine = host.Host(config.state)
+            self.ledger.open()
             self.display = Display(shell.emit, config.display.mode)
             backwards.push_async_callback(self.display.close)
             self.screen = Screen(shell.emit, config.browser, lambda: self.display.variables, self._url_of, self._own)
@@ -101,6 +116,8 @@ class Daemon:
             backwards.push_async_callback(self.probes.close)
             self.watch = Watch(shell.emit, config.deploy, str(self._path), self._read_config, self.probes.version)
             self.journal = Journal(shell.emit, config.health.journal)
+            self.live = Live(self.status)
+            shell.turned = self.live.stir
             self.hub = Hub(secrets.token_hex(16))
             self.reloads = Reloads(shell.emit, self.hub.broadcast, lambda: shell.kernel.judgement.why)
             self.api = self._api(config)
@@ -110,7 +127,8 @@ class Daemon:
             backwards.callback(self._notify.stopping)
             self._announce()
             async with asyncio.TaskGroup() as rooms:
-                tasks = [rooms.create_task(room.run()) for room in (self.watch, self.api, self.hub, self.journal)]
+                tasks = [rooms.create_task(room.run()) for room in (self.watch, self.api, self.hub, self.journal, self.ledger, self.live)]
+                tasks.append(rooms.create_task(self.live.follow()))
                 await shell.run()
                 for task in tasks:
                     task.cancel()
@@ -129,6 +147,7 @@ class Daemon:
             a.StartBrowser: self._start_browser,
             a.ProbeServer: self.probes.probe,
             a.ReadDeploy: self.watch.read,
+            a.KeepEvidence: self._keep_evidence,
             a.Remember: self.machine.remember,
             a.Broadcast: self.reloads.broadcast,
             a.Reply: self.reloads.reply,
@@ -144,6 +163,12 @@ class Daemon:
             return
         self.display.check()
         await self.screen.start(act)
+
+    async def _keep_evidence(self, act: a.KeepEvidence) -> None:
+        picture, troubles, memory = await self.screen.evidence(act.generation)
+        errors, requests = read_troubles(troubles)
+        journal = await asyncio.to_thread(lines_of_late, JOURNAL_S) if act.after else ()
+        await self.ledger.keep(Evidence("", errors, requests, journal, memory), picture)
 
     async def _reboot(self, act: a.RebootHost) -> None:
         """Under the shipped unit systemd reboots when we have ended (its ``ExecStopPost=``): we may not."""
@@ -203,9 +228,17 @@ class Daemon:
             case a.Place.MISTAKE:
                 return pages.mistake(template("mistake"), self._mistakes)
             case a.Place.WELCOME:
-                return pages.welcome(template("welcome"), str(self._path))
+                return pages.welcome(template("welcome"), str(self._path), self._small_print())
             case _:
-                return pages.holding(template("holding"), self.config.url or "", self.shell.kernel.judgement.why)
+                return pages.holding(template("holding"), script("holding.js"), self._waiting())
+
+    def _waiting(self) -> pages.Waiting:
+        kernel, clocks = self.shell.kernel, Clocks(time.monotonic(), time.time())
+        since = kernel.ladder.incident.since if kernel.ladder.incident else None
+        return pages.Waiting(public(self.config.url or ""), kernel.judgement.why, clocks.text(since) or "", self._small_print())
+
+    def _small_print(self) -> str:
+        return " · ".join([socket.gethostname(), *host.addresses(), f"kioskd {__version__}"])
 
     def _api(self, config: Config) -> Api:
         token = Token(config.api.token_file, config.state)
@@ -218,8 +251,14 @@ class Daemon:
             status=self.status,
             origins=lambda: frozenset({origin(self.config.url or ""), *self.config.api.origins} - {""}),
             holding=lambda: self._page(a.Place.HOLDING),
+            metrics=self.metrics,
             alive=lambda: time.monotonic() - self.shell.turned_at < ALIVE_S,
             story=self.story,
+            incidents=self.ledger.shown,
+            picture=self.ledger.picture,
+            screenshot=self.screen.screenshot,
+            ask=self.shell.emit,
+            live=self.live,
             hub=self.hub,
             reloads=self.reloads,
             token=token,
@@ -245,9 +284,19 @@ class Daemon:
             **self._problems, "display": self.display.problem, "inotify": self.watch.problem,
             "deploy": self.watch.deploy_problem, "api": self.api.problem,
             "control": self.api.control_problem, "journal": self.journal.problem,
-            "profile": self.screen.profile_trouble,
+            "profile": self.screen.profile_trouble, "incidents": self.ledger.problem,
         }  # fmt: skip
         return status(self.shell.kernel, Clocks(time.monotonic(), time.time()), problems)
+
+    def metrics(self) -> bytes:
+        """Return what ``GET /metrics`` shows; raises ``EdgeUnavailable``."""
+        healthy, now = self.shell.healthy_at, time.monotonic()
+        unhealthy_for = 0.0 if self.shell.kernel.judgement.verdict is Verdict.HEALTHY else now - healthy
+        return self.counted.text(Known(self.status(), host.own_memory(), unhealthy_for, dict(self.probes.latency)))
+
+    def _record(self, entries: list[Entry]) -> int:
+        self.counted.add(entries)
+        return self.ledger.add(entries)
 
     def story(self) -> Iterator[str]:
         """Give what ``GET /api/story`` shows, as it is now."""

@@ -8,14 +8,19 @@ import pytest
 ROOT = Path(__file__).parent.parent / "kioskd"
 
 #: Each floor may use those before it, and its own; what is not named here stands outside the house.
-FLOORS = [["errors"], ["core"], ["wire"], ["edges"], ["shell", "screen", "display", "replay"], ["daemon"], ["cli", "ctl"], ["__main__"]]
+FLOORS = [
+    ["errors"], ["core"], ["wire"], ["edges"], ["shell", "screen", "display", "replay"], ["daemon"], ["cli", "ctl", "doctor"], ["__main__"],
+]  # fmt: skip
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 
 #: Rooms of one edge: these are used by one edge each, and are nobody else's.
 ROOMS = {
     "browser": {"profile", "processes"},
     "page": {"cdp_pipe", "navigation"},
-    "http_api": {"access", "broadcast", "doors", "gate", "reloads", "story"},
+    "http_api": {"access", "answers", "broadcast", "doors", "gate"},
+    "answers": {"access", "broadcast", "gate", "live", "reloads", "story"},
+    "broadcast": {"listeners"},
+    "live": {"listeners"},
     "doors": {"access", "gate"},
     "watch": {"deploy", "sight"},
     "sight": {"deploy"},

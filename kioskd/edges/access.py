@@ -1,6 +1,7 @@
 """Who may do more than look: whoever reaches the unix socket and is let in there, and whoever has the token."""
 
 import grp
+import hashlib
 import hmac
 import os
 import pwd
@@ -8,11 +9,15 @@ import secrets
 import socket
 import stat
 import struct
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from kioskd.errors import EdgeUnavailable
 
 GROUP = "kioskd"
+COOKIE = "kioskd"
+PAIR_S, PAIRS = 300.0, 5
 LEAST = 16  # characters of a token: fewer can be guessed
 _PEER = struct.Struct("3i")  # pid, uid, gid: unix(7)
 
@@ -77,6 +82,34 @@ class Token:
         """Tell whether this is the header ``Authorization: Bearer TOKEN``; raises ``EdgeUnavailable``."""
         scheme, _, given = authorization.partition(" ")
         return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self.read().encode())
+
+
+    def cookie(self) -> str:
+        """Return what a paired browser shows in its place: it tells nothing of the token, and ends with it. Raises ``EdgeUnavailable``."""
+        return hmac.new(self.read().encode(), b"kioskd console", hashlib.sha256).hexdigest()
+
+    def admits_cookie(self, given: str) -> bool:
+        """Tell whether this is that; raises ``EdgeUnavailable``."""
+        return hmac.compare_digest(given.encode(), self.cookie().encode())
+
+
+class Pairing:
+    """One-time links: whoever opens one within ``PAIR_S`` gets the cookie."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._codes: dict[str, float] = {}  # until when
+
+    def code(self) -> str:
+        """Make a code; of those not used yet the oldest are forgotten."""
+        code = secrets.token_urlsafe(24)
+        self._codes = dict([*self._codes.items(), (code, self._clock() + PAIR_S)][-PAIRS:])
+        return code
+
+    def redeem(self, given: str) -> bool:
+        """Take a code back: true once, and in time."""
+        found = [code for code in self._codes if hmac.compare_digest(code.encode(), given.encode())]
+        return any(self._codes.pop(code) >= self._clock() for code in found)
 
 
 def _secret(path: str, flags: int) -> int:

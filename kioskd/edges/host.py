@@ -1,9 +1,13 @@
 """The machine: its memory, its boot id, what kioskd keeps on its disk, and rebooting it."""
 
 import asyncio
+import contextlib
+import fcntl
 import json
 import logging
 import os
+import socket
+import struct
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -16,12 +20,33 @@ log = logging.getLogger(__name__)
 
 FILE = "remembered.json"
 EXPECTED_LIMIT = 200  # connections; the oldest are forgotten first
+SIOCGIFADDR = 0x8915  # netdevice(7)
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 def total_memory() -> int:
     """Return the machine's memory, bytes."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def own_memory() -> int | None:
+    """Return the resident memory of this process, bytes; None where the kernel does not say."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def addresses() -> list[str]:
+    """Return this machine's IPv4 addresses, loopback left out: for the small print of our pages."""
+    found = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        for _, name in socket.if_nameindex():
+            with contextlib.suppress(OSError):  # it has none
+                answer = fcntl.ioctl(asked, SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
+                found.append(socket.inet_ntoa(answer[20:24]))
+    return [address for address in found if not address.startswith("127.")]
 
 
 def boot_id(path: str = BOOT_ID) -> str:

@@ -12,5 +12,5 @@ def template(name: str) -> str:
 
 @cache
 def script(name: str) -> str:
-    """Return the text of ``kioskd.js`` or ``kioskd.mjs``."""
+    """Return the text of a file: ``kioskd.js``, ``console.css`` …"""
     return (resources.files(__name__) / name).read_text(encoding="utf-8")

@@ -4,7 +4,9 @@ A ``data:`` page needs no server, not even kioskd's, and is on the screen in one
 """
 
 import base64
+import hashlib
 import html
+from dataclasses import dataclass
 
 from kioskd.core.actions import Place
 
@@ -13,14 +15,30 @@ SENTENCE_SHOWN = 600  # characters: a YAML error can quote a whole file
 _KIND = "data:text/html;charset=utf-8;kioskd="
 
 
-def holding(template: str, home: str, reason: str) -> str:
-    """Return the page for the time the server is away. ``reason`` is a phrase for people, or empty."""
-    return _filled(template, home=_escaped(home), reason=_escaped(reason))
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What the holding page says. ``since``: ISO 8601, or empty; ``machine``: host name, addresses, version, for the small print."""
+
+    home: str
+    reason: str
+    since: str = ""
+    machine: str = ""
 
 
-def welcome(template: str, config: str) -> str:
-    """Return the page for a screen without a url; ``config`` is the path of the file where one belongs."""
-    return _filled(template, config=_escaped(config))
+def holding(template: str, script: str, waiting: Waiting) -> str:
+    """Return the page for the time the server is away."""
+    values = {"home": waiting.home, "reason": waiting.reason, "since": waiting.since, "machine": waiting.machine}
+    return _filled(template, script=script, **{name: _escaped(value) for name, value in values.items()})
+
+
+def script_source(script: str) -> str:
+    """Return how a Content-Security-Policy allows this inline script and no other."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode('ascii')}'"
+
+
+def welcome(template: str, config: str, machine: str) -> str:
+    """Return the page for a screen without a url. ``config``: the file where one belongs; ``machine``: the small print."""
+    return _filled(template, config=_escaped(config), machine=_escaped(machine))
 
 
 def mistake(template: str, mistakes: tuple[str, ...]) -> str:

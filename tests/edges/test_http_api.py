@@ -3,24 +3,29 @@ import contextlib
 import gzip
 import json
 import socket
+import time
 
 import aiohttp
 import pytest
 
 from kioskd.core.facts import DeployRead, Fact, Version
-from kioskd.edges import http_api
+from kioskd.edges import answers, http_api
 from kioskd.edges.access import Token
+from kioskd.edges.answers import Source
 from kioskd.edges.broadcast import Hub
-from kioskd.edges.http_api import Api, Source
+from kioskd.edges.http_api import Api
+from kioskd.edges.incidents import Ledger
+from kioskd.edges.live import Live
 from kioskd.edges.reloads import Reloads
-from kioskd.errors import EdgeUnavailable
+from kioskd.errors import BrowserGone, EdgeUnavailable
 from kioskd.web import script
+from kioskd.wire.status import Clocks
 from tests.aio import asynctest
 
 HOME = "http://localhost:3001"
 KEY = "5c1e"
 WHOLE = DeployRead(Version(1763000000, "sha256:ab"))
-VERSION = http_api.VERSION_PATH
+VERSION = answers.VERSION_PATH
 OTHERS = ["0.0.0.0:8137", "192.0.2.1:80", "kiosk.example:80", "8137", "127.0.0.1", "127.0.0.1:99999", "a@127.0.0.1:1", "[::1", ""]
 
 
@@ -31,18 +36,28 @@ class Door:
         self.read: DeployRead | None = WHOLE
         self.state: dict[str, object] = {"verdict": "healthy"}
         self.alive = True
+        self.shown: bytes | None = b"\x89PNG"
         self.control = control
         self.page = "<!doctype html><title>väntar</title>"
         self.origins = {HOME}
         self.story = ["first\n", "last\n"]
         self.facts: list[Fact] = []
+        self.live = Live(lambda: dict(self.state))
         self.hub = Hub(KEY)
         self.reloads = Reloads(self.facts.append, self.hub.broadcast, lambda: "the reason")
-        source = Source(
+        self.ledger = Ledger(state, lambda: Clocks(time.monotonic(), time.time()))
+        self.source = source = Source(
             lambda: self.read, lambda: dict(self.state), lambda: frozenset(self.origins), lambda: self.page, lambda: self.alive,
-            lambda: iter(self.story), self.hub, self.reloads, Token(None, state),
+            lambda: b"kioskd_up 1\n",
+            lambda: iter(self.story), self.ledger.shown, self.ledger.picture, self.screenshot, self.facts.append,
+            self.live, self.hub, self.reloads, Token(None, state),
         )  # fmt: skip
         self.api = Api(listen, control, source)
+
+    async def screenshot(self) -> bytes:
+        if self.shown is None:
+            raise BrowserGone("There is no browser")
+        return self.shown
 
     @contextlib.asynccontextmanager
     async def open(self):
@@ -147,7 +162,7 @@ async def test_preflights_from_the_page_and_from_strangers(network):
 async def test_unknown_paths_and_methods_are_json():
     async with Door().open() as session:
         for method, path, status in [
-            ("GET", "/", 404), ("GET", "/api/nothing", 404), ("GET", "/%2e%2e/etc/passwd", 404), ("HEAD", VERSION, 200),
+            ("GET", "/index.html", 404), ("GET", "/api/nothing", 404), ("GET", "/%2e%2e/etc/passwd", 404), ("HEAD", VERSION, 200),
             ("POST", VERSION, 405), ("DELETE", "/nothing", 405), ("PUT", "/holding", 405), ("PATCH", VERSION, 405),
         ]:  # fmt: skip
             async with session.request(method, path) as answer:
@@ -257,7 +272,7 @@ async def end(task):
         await task
 
 
-@pytest.mark.parametrize("path", http_api.SCRIPTS)
+@pytest.mark.parametrize("path", answers.SCRIPTS)
 @asynctest
 async def test_the_page_client_is_served_to_every_page(path):
     door = Door()

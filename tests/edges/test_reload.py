@@ -13,13 +13,13 @@ import pytest
 
 from kioskd.core.actions import Broadcast, Reply
 from kioskd.core.facts import Asked, Command
-from kioskd.edges import access, broadcast, doors, http_api, reloads
+from kioskd.edges import access, answers, doors, http_api, reloads
 from kioskd.edges.access import Token
 from kioskd.errors import EdgeUnavailable
 from tests.aio import asynctest
 from tests.edges.test_http_api import HOME, KEY, Door, until
 
-RELOAD = http_api.RELOAD_PATH
+RELOAD = answers.RELOAD_PATH
 
 
 @contextlib.asynccontextmanager
@@ -181,7 +181,7 @@ async def test_a_body_that_is_none_is_refused_with_a_sentence(tmp_path, body, sa
 
 @asynctest
 async def test_a_body_without_end_costs_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(http_api, "BODY_S", 0.2)
+    monkeypatch.setattr(answers, "BODY_S", 0.2)
 
     async def endless(size):
         for _ in range(size >> 16):
@@ -227,7 +227,7 @@ async def test_strangers_hear_nothing_and_nobody_is_heard(tmp_path, monkeypatch)
                 closed = await talker.receive(timeout=5)
                 assert closed.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED) and talker.close_code == code
         await until(lambda: not door.hub._clients)
-        monkeypatch.setattr(broadcast, "CLIENTS", 1)
+        monkeypatch.setattr(door.hub, "_limit", 1)
         async with session.ws_connect("/ws"):
             with pytest.raises(aiohttp.WSServerHandshakeError, match="503"):
                 await session.ws_connect("/ws")

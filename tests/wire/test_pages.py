@@ -1,6 +1,7 @@
 """kioskd's own pages: escaped, self-contained, and recognised again."""
 
 import base64
+import hashlib
 
 import pytest
 
@@ -13,13 +14,20 @@ ESCAPED = "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;{{home}}&amp;"
 
 
 def test_holding_says_what_is_waited_for_and_why() -> None:
-    page = pages.holding(template("holding"), "http://wall:3001/?a=1&b=2", NASTY)
-    assert "http://wall:3001/?a=1&amp;b=2" in page
+    page = pages.holding(template("holding"), "tick()", pages.Waiting("http://wall:3001/?a=1&b=2", NASTY, "2026-11-26T12:00:00Z", "<wall>"))
+    assert "http://wall:3001/?a=1&amp;b=2" in page and "&lt;wall&gt;" in page and 'data-since="2026-11-26T12:00:00Z"' in page
     assert ESCAPED in page and NASTY not in page
+    assert "<script>tick()</script>" in page
+
+
+def test_of_scripts_only_this_one_may_run() -> None:
+    digest = base64.b64encode(hashlib.sha256(b"tick()").digest()).decode()
+    assert pages.script_source("tick()") == f"'sha256-{digest}'"
 
 
 def test_welcome_names_the_file_to_write() -> None:
-    assert "# /tmp/&lt;mine&gt;.yaml" in pages.welcome(template("welcome"), "/tmp/<mine>.yaml")
+    page = pages.welcome(template("welcome"), "/tmp/<mine>.yaml", "wall · 192.0.2.7")
+    assert "# /tmp/&lt;mine&gt;.yaml" in page and "wall · 192.0.2.7" in page
 
 
 def test_one_mistake() -> None:
@@ -50,7 +58,7 @@ def test_a_sentence_that_quotes_a_whole_file_is_cut() -> None:
 @pytest.mark.parametrize("name", ["holding", "welcome", "mistake", "start"])
 def test_templates_need_nothing_from_anywhere_and_are_dark_from_the_first_byte(name: str) -> None:
     text = template(name)
-    assert "http-equiv" not in text and "src=" not in text and "url(" not in text and "<script" not in text and "@import" not in text
+    assert "http-equiv" not in text and "src=" not in text and "url(" not in text and "<script src" not in text and "@import" not in text
     assert "background: #0b0f14" in text and "color-scheme: dark" in text
     assert text.index("background: #0b0f14") < 500
 
