@@ -1,4 +1,4 @@
-"""The command ``kioskctl``: ask a running kioskd, or tell it something. Talks HTTP over kioskd's unix socket."""
+"""The command ``kioskctl``: ask the running kioskd, or tell it something. Talks HTTP over kioskd's unix socket."""
 
 import argparse
 import http.client
@@ -6,37 +6,55 @@ import json
 import os
 import socket
 import sys
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from kioskd import __version__
+from kioskd.wire.words import Paint, doctor_lines, incident_lines, incident_text, status_lines
 
-ASK_S = 5.0
+ASK_S = 10.0
 RELOAD_S = 30.0  # it may have to restart the browser
+WATCH_S = 1.0
 API = "http://127.0.0.1:8137"
 CONTROL = "/run/kioskd/control.sock"
+CONFIG = "/etc/kioskd.yaml"
+UNIT = "kioskd.service"
 
 EXAMPLES = """\
 examples:
-  kioskctl status                   what the screen is, and what comes next
+  kioskctl status                   is it all right, and what comes next (--watch: all the time)
+  kioskctl incidents                what happened, newest first; kioskctl show 12 tells one whole
+  kioskctl pause 10m                leave the screen alone while you work on it; kioskctl resume ends that
+  kioskctl screenshot -o now.png    what is on the screen
   kioskctl reload                   the last line of a deploy hook: every screen shows the new build
   kioskctl reload "menu changed"    the same, with a word for the other screens' pages
+
+Exit codes: 0 done, 1 not done (the reason is on standard error), 2 the command line is not understood.
 """
+
+
+class Refused(Exception):
+    """It could not be done; the text is for a person."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out one command; return its exit code."""
     options = _parser().parse_args(arguments)
-    match options.command:
-        case "version":
-            print(f"kioskctl {__version__}")
-            return 0
-        case "reload":
-            return _reload(options)
-        case _:
-            return _status(options)
+    try:
+        options.does(options)
+    except Refused as refused:
+        print(refused, file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # who reads only the first lines has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        return 130
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -47,14 +65,45 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    status = commands.add_parser("status", help="what the screen is, and what comes next")
+
+    def command(name: str, does: Callable[[argparse.Namespace], None], text: str, asks: bool = True) -> argparse.ArgumentParser:
+        it = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        it.set_defaults(does=does)
+        if asks:
+            it.add_argument("--socket", default=_control(), metavar="PATH", help="kioskd's unix socket (default: %(default)s)")
+        return it
+
+    status = command("status", _status, "is it all right, what is on the screen, and what comes next")
     status.add_argument("--json", action="store_true", help="everything, for programs")
-    status.add_argument("--api", default=API, metavar="URL", help="where kioskd listens (default: %(default)s)")
-    reload = commands.add_parser("reload", help="load the page anew, past its caches, here and on the other screens that listen")
+    status.add_argument("--watch", action="store_true", help="again and again, until Ctrl+C")
+    status.add_argument("--api", metavar="URL", help=f"ask here instead of the unix socket, such as {API}")
+    incidents = command("incidents", _incidents, "what happened, newest first")
+    incidents.add_argument("-f", "--follow", action="store_true", help="and what happens from now on, until Ctrl+C")
+    incidents.add_argument("--json", action="store_true", help="everything, for programs")
+    show = command("show", _show, "one incident whole: what was seen, what was done, what helped")
+    show.add_argument("id", type=int, metavar="ID", help="its number, as kioskctl incidents says it")
+    show.add_argument("--json", action="store_true", help="for programs")
+    show.add_argument("--picture", metavar="NAME", help="write this picture of it to the file named by -o")
+    show.add_argument("-o", "--output", metavar="FILE", help="default: the picture's own name")
+    shot = command("screenshot", _screenshot, "what is on the screen now, as PNG")
+    shot.add_argument("-o", "--output", metavar="FILE", default="screenshot.png", help="default: %(default)s; - for standard output")
+    reload = command("reload", _reload, "load the page anew, past its caches, here and on the other screens that listen")
     reload.add_argument("message", nargs="?", default="", metavar="MESSAGE", help="for the pages on the other screens")
     reload.add_argument("--json", action="store_true", help="kioskd's answer, for programs")
-    reload.add_argument("--socket", default=_control(), metavar="PATH", help="kioskd's unix socket (default: %(default)s)")
-    commands.add_parser("version", help="print the version")
+    restart = command("restart", _restart, "end the browser politely and start it again")
+    restart.add_argument("why", nargs="?", default="", metavar="WHY", help="for the log")
+    pause = command("pause", _pause, "leave the screen alone, whatever happens to it, for a while")
+    pause.add_argument("time", nargs="?", default="10m", metavar="TIME", help="30s, 10m, 2h; 24h at most (default: %(default)s)")
+    command("resume", _resume, "look after the screen again")
+    pair = command("pair", _pair, "print a link that opens the console in a browser, once")
+    pair.add_argument("--port", type=int, default=8137, help="of api.listen (default: %(default)s)")
+    doctor = command("doctor", _doctor, "look for what goes wrong in the field, and say how to mend it")
+    doctor.add_argument("--json", action="store_true", help="for programs")
+    doctor.add_argument("--report", metavar="FILE", help="write all of it, with versions, status and journal, to one file to attach")
+    doctor.add_argument("--config", metavar="FILE", default=CONFIG, help="default: %(default)s")
+    logs = command("logs", _logs, "kioskd's journal, explained (journalctl)", asks=False)
+    logs.add_argument("more", nargs=argparse.REMAINDER, metavar="…", help="journalctl's own arguments, such as --since today")
+    command("version", _version, "print the version", asks=False)
     return parser
 
 
@@ -62,6 +111,9 @@ def _control() -> str:
     """Return the socket of the system's kioskd, or of the one in this desktop session where there is no other."""
     session = f"{os.environ.get('XDG_RUNTIME_DIR')}/kioskd/control.sock"
     return session if not os.path.exists(os.path.dirname(CONTROL)) and os.path.exists(session) else CONTROL
+
+
+# --- asking ------------------------------------------------------------------------------------------
 
 
 class _Connection(http.client.HTTPConnection):
@@ -77,25 +129,34 @@ class _Connection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def _reload(options: argparse.Namespace) -> int:
-    connection = _Connection(options.socket, RELOAD_S)
+def _ask(options: argparse.Namespace, path: str, body: dict[str, str] | None = None, timeout: float = ASK_S) -> bytes:
+    """GET a path, or POST to it where there is a body; raises ``Refused``."""
+    connection = _Connection(options.socket, timeout)
     try:
-        connection.request("POST", "/api/reload", json.dumps({"message": options.message}), {"Content-Type": "application/json"})
+        text = None if body is None else json.dumps(body)
+        connection.request("GET" if body is None else "POST", path, text, {"Content-Type": "application/json"} if text else {})
         answer = connection.getresponse()
-        known = json.loads(answer.read())
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        print(f"Cannot ask kioskd at {options.socket}: {_said(error)}", file=sys.stderr)
-        return 1
+        content = answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise Refused(f"Cannot ask kioskd at {options.socket}: {_said(error)}") from error
     finally:
         connection.close()
-    if answer.status != 200:
-        print(f"kioskd refused: {known.get('error')}", file=sys.stderr)
-        return 1
-    if options.json:
-        print(json.dumps(known))
-    else:
-        print(f"this screen: {known['screen']}; other screens told: {known['clients']}")
-    return 0
+    if answer.status >= 300:
+        try:
+            why = json.loads(content)["error"]
+        except (ValueError, KeyError, TypeError):
+            why = f"{answer.status} {answer.reason}"
+        raise Refused(f"kioskd refused: {why}")
+    return content
+
+
+def _known(options: argparse.Namespace, path: str, body: dict[str, str] | None = None, timeout: float = ASK_S) -> dict[str, Any]:
+    try:
+        content = json.loads(_ask(options, path, body, timeout))
+    except ValueError as error:
+        raise Refused(f"Cannot ask kioskd at {options.socket}: its answer is no JSON") from error
+    assert isinstance(content, dict)
+    return content
 
 
 def _said(error: Exception) -> str:
@@ -106,26 +167,167 @@ def _said(error: Exception) -> str:
     return str(error)
 
 
-def _status(options: argparse.Namespace) -> int:
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line)
+
+
+def _paint() -> Paint:
+    return Paint(sys.stdout.isatty() and "NO_COLOR" not in os.environ)
+
+
+def _now() -> datetime:
+    return datetime.now().astimezone()
+
+
+# --- commands ----------------------------------------------------------------------------------------
+
+
+def _status(options: argparse.Namespace) -> None:
+    if options.watch and not options.json:
+        _watch(options)
+    known = _current(options)
+    _print([json.dumps(known, indent=2)] if options.json else status_lines(known, _now(), _paint()))
+
+
+def _watch(options: argparse.Namespace) -> None:
+    while True:
+        lines = list(status_lines(_current(options), _now(), _paint()))
+        home = "\x1b[H\x1b[J" if sys.stdout.isatty() else ""
+        print(home + "\n".join(lines), flush=True)
+        time.sleep(WATCH_S)  # the pace of the looking
+
+
+def _current(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the status: over the unix socket, or, for those who may not use that, from the loopback."""
+    if (api := getattr(options, "api", None)) is None:
+        try:
+            return _known(options, "/api/status")
+        except Refused as refused:
+            if not isinstance(refused.__cause__, PermissionError):
+                raise
+        api = API
     try:
-        with urllib.request.urlopen(f"{options.api}/api/status", timeout=ASK_S) as answer:  # noqa: S310 - the operator's own URL
+        with urllib.request.urlopen(f"{api}/api/status", timeout=ASK_S) as answer:  # noqa: S310 - the operator's own URL
             known = json.load(answer)
     except (OSError, ValueError) as error:
-        print(f"Cannot ask kioskd at {options.api}: {error}. Is it running? (systemctl status kioskd)", file=sys.stderr)
-        return 1
-    print(json.dumps(known, indent=2) if options.json else _text(known))
-    return 0
+        raise Refused(f"Cannot ask kioskd at {api}: {error}. Is it running? (systemctl status kioskd)") from error
+    assert isinstance(known, dict)
+    return known
 
 
-def _text(known: dict[str, Any]) -> str:
-    """Return the status as a person reads it."""
-    coming = known["next"]
-    rows = [
-        ("verdict", f"{known['verdict']} ({known['rung']} since {known['since']}): {known['why']}"),
-        ("next", f"{coming['action']} at {coming['at']}" if coming else "nothing to do"),
-        ("page", f"{known['page']['url']}, last asked {known['page']['asked']}"),
-        ("browser", f"{known['browser']['state']} {known['browser']['product']}"),
-        *(("lacks", f"{name}: {text}") for name, text in known["problems"].items()),
-        *(("config", text) for text in known["configuration"]["mistakes"]),
-    ]
-    return "\n".join(f"{name:8} {text}" for name, text in rows)
+def _incidents(options: argparse.Namespace) -> None:
+    known = _known(options, "/api/incidents")
+    if options.json and not options.follow:
+        print(json.dumps(known, indent=2))
+        return
+    incidents = known["incidents"]
+    if not incidents and not options.follow:
+        print("No incident yet: nothing has ever been wrong.")
+    _print(incident_lines(incidents if not options.follow else reversed(incidents), _now(), _paint()))
+    told = {each["id"]: each["ended"] for each in incidents}
+    while options.follow:
+        sys.stdout.flush()
+        time.sleep(WATCH_S)  # the pace of the looking
+        for each in reversed(_known(options, "/api/incidents")["incidents"]):
+            if told.get(each["id"], "") != each["ended"]:
+                told[each["id"]] = each["ended"]
+                _print([json.dumps(each)] if options.json else incident_lines([each], _now(), _paint()))
+
+
+def _show(options: argparse.Namespace) -> None:
+    found = [each for each in _known(options, "/api/incidents")["incidents"] if each["id"] == options.id]
+    if not found:
+        raise Refused(f"There is no incident {options.id}, or not any more: kioskctl incidents lists those that are kept")
+    if options.picture:
+        _write(options.output or options.picture, _ask(options, f"/api/incidents/{options.picture}"))
+    elif options.json:
+        print(json.dumps(found[0], indent=2))
+    else:
+        _print(incident_text(found[0], _now(), _paint()))
+
+
+def _screenshot(options: argparse.Namespace) -> None:
+    _write(options.output, _ask(options, "/api/screenshot"))
+
+
+def _write(name: str, content: bytes) -> None:
+    if name == "-":
+        sys.stdout.buffer.write(content)
+        return
+    try:
+        with open(name, "wb") as file:
+            file.write(content)
+    except OSError as error:
+        raise Refused(f"Cannot write {name}: {error.strerror}") from error
+    print(f"{name}: {len(content) / 1000:.0f} KB")
+
+
+def _reload(options: argparse.Namespace) -> None:
+    known = _known(options, "/api/reload", {"message": options.message}, RELOAD_S)
+    print(json.dumps(known) if options.json else f"this screen: {known['screen']}; other screens told: {known['clients']}")
+
+
+def _restart(options: argparse.Namespace) -> None:
+    print(f"this screen: {_known(options, '/api/restart', {'why': options.why})['screen']}")
+
+
+def _pause(options: argparse.Namespace) -> None:
+    print(f"this screen: {_known(options, '/api/pause', {'for': options.time})['screen']}; kioskctl resume ends that")
+
+
+def _resume(options: argparse.Namespace) -> None:
+    print(f"this screen: {_known(options, '/api/resume', {})['screen']}")
+
+
+def _pair(options: argparse.Namespace) -> None:
+    known = _known(options, "/api/pair", {})
+    print(f"http://127.0.0.1:{options.port}{known['path']}")
+    print(f"Opens the console, once, within {known['seconds'] / 60:.0f} minutes.", file=sys.stderr)
+
+
+def _doctor(options: argparse.Namespace) -> None:
+    from kioskd import doctor
+    from kioskd.edges.config_file import read
+    from kioskd.errors import ConfigError
+
+    status, incidents = None, []
+    try:
+        status = _current(options)
+        incidents = _known(options, "/api/incidents")["incidents"]
+    except Refused:
+        pass  # that is one of the findings
+    configuration: dict[str, Any] = {}
+    try:
+        config = read(Path(options.config))
+        words = {
+            "url": config.url, "index": config.deploy.index, "state": config.state, "profile": config.browser.profile,
+            "command": config.browser.command, "display": config.display.mode,
+        }  # fmt: skip
+        configuration = {name: getattr(value, "value", value) for name, value in words.items()}  # "auto" is a word, not a path
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+    machine = doctor.Machine(status=status, configuration=configuration)
+    if options.report:
+        _write(options.report, doctor.report(machine, __version__, incidents).encode())
+        return
+    found = list(doctor.findings(machine))
+    if options.json:
+        told = [{"about": each.about, "state": each.state.value, "says": each.says, "advice": each.advice} for each in found]
+        print(json.dumps(told, indent=2))
+    else:
+        _print(doctor_lines(found, _paint()))
+    if any(each.state is doctor.State.BAD for each in found):
+        raise Refused("Something is wrong: see above")
+
+
+def _logs(options: argparse.Namespace) -> None:
+    command = ["journalctl", "--catalog", "--unit", UNIT, *(options.more or ["--lines", "50"])]
+    try:
+        os.execvp(command[0], command)
+    except OSError as error:
+        raise Refused(f"Cannot run journalctl: {error.strerror}") from error
+
+
+def _version(options: argparse.Namespace) -> None:
+    print(f"kioskctl {__version__}")

@@ -1,0 +1,368 @@
+"""``kioskctl doctor``: what goes wrong in the field, looked for on this machine, each with the way out.
+
+Each check looks at one thing and says one sentence. Nothing is changed, and nothing waits for long. ``root`` and ``run`` are what the
+checks see of the machine, so that a test can give them another.
+"""
+
+import contextlib
+import glob
+import json
+import os
+import platform
+import pwd
+import shutil
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+USER = "kioskd"
+GROUPS = ("video", "render", "input", "systemd-journal")
+RUN_S, URL_S = 10.0, 5.0
+
+#: What a profile and a week of incidents may want, and what is too little for a browser to start well.
+DISK, DISK_LEAST = 500 << 20, 50 << 20
+INODES = 1000
+WATCHES, INSTANCES = 1024, 16
+HOT_C = 80.0  # a Raspberry Pi slows down from here on
+
+#: vcgencmd get_throttled: what holds now, and what has been since the boot.
+UNDER_VOLTAGE, THROTTLED, EVER = 1 << 0, 1 << 2, 16
+
+
+class State(Enum):
+    """How serious it is."""
+
+    GOOD = "good"
+    HINT = "hint"  # it works, and could be better
+    BAD = "bad"  # this is why something does not work
+    UNKNOWN = "unknown"  # it cannot be told here
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check has found. ``advice``: what to do, where there is something."""
+
+    about: str
+    state: State
+    says: str
+    advice: str = ""
+
+
+class Machine:
+    """What the checks see of a machine."""
+
+    def __init__(self, root: str = "/", status: dict[str, Any] | None = None, configuration: dict[str, Any] | None = None) -> None:
+        """``status``: what the running kioskd says, None where none answers; ``configuration``: what is in force."""
+        self.root, self.status, self.configuration = Path(root), status, configuration or {}
+
+    def path(self, name: str) -> Path:
+        """Return where a file of the machine is."""
+        return self.root / name.lstrip("/")
+
+    def text(self, name: str) -> str:
+        """Return a small file's text, "" where it cannot be had."""
+        with contextlib.suppress(OSError):
+            return self.path(name).read_bytes()[:65536].decode("utf-8", "replace").strip("\0\n ")
+        return ""
+
+    def find(self, pattern: str) -> list[str]:
+        """Return the files that fit."""
+        return sorted(glob.glob(str(self.path(pattern))))
+
+    def run(self, *command: str) -> str | None:
+        """Return what a command prints, None where it is not there or fails."""
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=RUN_S, stdin=subprocess.DEVNULL, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    def which(self, name: str) -> str | None:
+        """Return where a command is."""
+        return shutil.which(name)
+
+    def open(self, url: str) -> int:
+        """Return the status with which a URL answers; raises OSError or ValueError."""
+        try:
+            with urllib.request.urlopen(url, timeout=URL_S) as answer:  # noqa: S310 - the operator's own URL
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return int(error.code)
+
+    def groups(self, user: str) -> set[str] | None:
+        """Return the groups of a user, None where there is no such user."""
+        try:
+            pwd.getpwnam(user)
+        except KeyError:
+            return None
+        said = self.run("id", "--name", "--groups", user)
+        return set(said.split()) if said is not None else None
+
+
+Check = Callable[[Machine], Iterator[Finding]]
+
+
+def running(machine: Machine) -> Iterator[Finding]:
+    """kioskd answers, and misses nothing."""
+    if machine.status is None:
+        yield Finding("kioskd", State.BAD, "it does not answer here", "systemctl status kioskd says why")
+        return
+    verdict, why = machine.status["verdict"], machine.status["why"]
+    yield Finding("kioskd", State.GOOD if verdict == "HEALTHY" else State.HINT, f"{verdict}: {why}")
+    for name, text in machine.status["problems"].items():
+        yield Finding(f"kioskd: {name}", State.BAD, text)
+    for text in machine.status["configuration"]["mistakes"]:
+        yield Finding("configuration", State.BAD, text, "mend it: it takes effect without a restart")
+
+
+def browser(machine: Machine) -> Iterator[Finding]:
+    """There is a Chromium."""
+    command = machine.configuration.get("command", "auto")
+    names = ("chromium", "chromium-browser") if command == "auto" else (command,)
+    found = next((path for name in names if (path := machine.which(name))), None)
+    if found is None:
+        yield Finding("browser", State.BAD, f"{' or '.join(names)}: not there", "apt install chromium, or set browser.command")
+        return
+    yield Finding("browser", State.GOOD, machine.run(found, "--version") or found)
+
+
+def display(machine: Machine) -> Iterator[Finding]:
+    """There is something to draw on, and with."""
+    cards, nodes = machine.find("/dev/dri/card*"), machine.find("/dev/dri/renderD*")
+    mode = machine.configuration.get("display", "auto")
+    if mode in ("auto", "cage"):
+        if machine.which("cage") is None:
+            yield Finding("compositor", State.BAD, "cage is not there", "apt install cage xwayland")
+        elif machine.which("Xwayland") is None:
+            yield Finding("compositor", State.BAD, "cage is there and refuses to start without Xwayland", "apt install xwayland")
+        else:
+            yield Finding("compositor", State.GOOD, "cage and Xwayland are there")
+    if not cards:
+        advice = "on a Raspberry Pi: dtoverlay=vc4-kms-v3d in /boot/firmware/config.txt; else check the cable and the driver"
+        yield Finding("screen", State.BAD, "no graphics card is seen (/dev/dri)", advice)
+        return
+    plugged = [name for name in machine.find("/sys/class/drm/card*-*/status") if machine_text(name) == "connected"]
+    if plugged:
+        yield Finding("screen", State.GOOD, f"connected: {', '.join(Path(name).parent.name.split('-', 1)[1] for name in plugged)}")
+    else:
+        yield Finding("screen", State.BAD, "no screen is plugged in, or none is switched on", "check cable and power; kioskd waits for one")
+    if nodes:
+        yield Finding("GPU", State.GOOD, f"{len(nodes)} render node{'s' if len(nodes) > 1 else ''}")
+    else:
+        yield Finding(
+            "GPU", State.HINT, "there is no render node: the page is painted by the processor", "the driver is missing, or this is a VM"
+        )
+
+
+def machine_text(name: str) -> str:
+    """Return the text of a file that was found."""
+    try:
+        return Path(name).read_text().strip()
+    except OSError:
+        return ""
+
+
+def seat(machine: Machine) -> Iterator[Finding]:
+    """The service may use screen and keyboard."""
+    groups = machine.groups(USER)
+    if groups is None:
+        yield Finding("user", State.HINT, f"there is no user {USER}: kioskd was not installed from its package, or runs in a session")
+        return
+    missing = [group for group in GROUPS if group not in groups]
+    if missing:
+        yield Finding(
+            "user", State.BAD, f"{USER} is not in {', '.join(missing)}", f"sudo usermod -aG {','.join(missing)} {USER}, then restart kioskd"
+        )
+    else:
+        yield Finding("user", State.GOOD, f"{USER} is in {', '.join(GROUPS)}")
+    if machine.path("/run/seatd.sock").exists() or machine.run("systemctl", "is-active", "seatd") == "active":
+        yield Finding("seat", State.GOOD, "seatd answers")
+    elif machine.status is not None and machine.status["display"]["state"] == "up":
+        yield Finding("seat", State.GOOD, "the display is there")
+    else:
+        yield Finding("seat", State.BAD, "seatd does not run: nobody may use the screen", "sudo systemctl enable --now seatd")
+
+
+def memory(machine: Machine) -> Iterator[Finding]:
+    """The kernel counts and bounds memory for the unit."""
+    controllers = machine.text("/sys/fs/cgroup/cgroup.controllers").split()
+    if "memory" in controllers:
+        yield Finding("memory", State.GOOD, "the kernel bounds it for each service")
+    else:
+        advice = "add cgroup_enable=memory to the line in /boot/firmware/cmdline.txt and reboot"
+        yield Finding("memory", State.HINT, "the kernel does not count it for services: only kioskd's own limit holds", advice)
+
+
+def disk(machine: Machine) -> Iterator[Finding]:
+    """There is room for profile and state."""
+    for name in dict.fromkeys(
+        (machine.configuration.get("state", "/var/lib/kioskd"), machine.configuration.get("profile", "/var/lib/kioskd"))
+    ):
+        path = machine.path(name)
+        while not path.exists() and path != path.parent:
+            path = path.parent
+        try:
+            found = os.statvfs(path)
+        except OSError as error:
+            yield Finding("disk", State.UNKNOWN, f"{name}: {error.strerror}")
+            continue
+        free, inodes = found.f_bavail * found.f_frsize, found.f_favail
+        says = f"{free >> 20} MB and {inodes} inodes free at {name}"
+        advice = "sudo apt clean, sudo journalctl --vacuum-size=50M"
+        if free < DISK_LEAST or (found.f_files and inodes < INODES):
+            yield Finding("disk", State.BAD, says, advice)
+        else:
+            yield Finding("disk", State.HINT if free < DISK else State.GOOD, says, advice if free < DISK else "")
+
+
+def inotify(machine: Machine) -> Iterator[Finding]:
+    """Deploys are seen at once."""
+    limits = {"max_user_watches": WATCHES, "max_user_instances": INSTANCES}
+    small = []
+    for name, least in limits.items():
+        text = machine.text(f"/proc/sys/fs/inotify/{name}")
+        if text.isdigit() and int(text) < least:
+            small.append(f"{name} = {text}")
+    if small:
+        advice = "echo fs.inotify.max_user_watches=8192 | sudo tee /etc/sysctl.d/50-inotify.conf; sudo sysctl --system"
+        yield Finding("inotify", State.HINT, f"{', '.join(small)}: deploys may be seen seconds later", advice)
+    else:
+        yield Finding("inotify", State.GOOD, "its limits are high enough")
+
+
+def power(machine: Machine) -> Iterator[Finding]:
+    """The supply and the cooling are enough (Raspberry Pi)."""
+    said = machine.run("vcgencmd", "get_throttled")
+    if said and said.startswith("throttled=0x"):
+        bits = int(said.partition("=")[2], 16)
+        advice = "use the official power supply, and a short cable"
+        if bits & UNDER_VOLTAGE:
+            yield Finding("power", State.BAD, "under-voltage now", advice)
+        elif bits & (UNDER_VOLTAGE << EVER):
+            yield Finding("power", State.HINT, "there was under-voltage since the boot", advice)
+        else:
+            yield Finding("power", State.GOOD, "no under-voltage since the boot")
+        if bits & THROTTLED:
+            yield Finding("power", State.HINT, "the processor is slowed down", "a heat sink, or a place with air")
+    degrees = [
+        int(text) / 1000
+        for name in machine.find("/sys/class/thermal/thermal_zone*/temp")
+        if (text := machine_text(name)).lstrip("-").isdigit()
+    ]
+    if degrees:
+        hot = max(degrees)
+        advice = "a heat sink, or a place with air" if hot >= HOT_C else ""
+        yield Finding("temperature", State.HINT if hot >= HOT_C else State.GOOD, f"{hot:.0f} °C", advice)
+
+
+def clock(machine: Machine) -> Iterator[Finding]:
+    """The clock is right: certificates and logs need that."""
+    said = machine.run("timedatectl", "show", "--property=NTPSynchronized", "--value")
+    if said == "yes":
+        yield Finding("clock", State.GOOD, "in sync")
+    elif said == "no":
+        advice = "sudo apt install systemd-timesyncd; sudo timedatectl set-ntp true"
+        yield Finding("clock", State.HINT, "not in sync: certificates may be refused, and times in the log be wrong", advice)
+    else:
+        yield Finding("clock", State.UNKNOWN, "timedatectl does not say")
+
+
+def page(machine: Machine) -> Iterator[Finding]:
+    """The page's server answers from here."""
+    url = machine.configuration.get("url")
+    if not url:
+        yield Finding("page", State.HINT, "no url is configured: the screen shows how to set one", "url: … in /etc/kioskd.yaml")
+        return
+    try:
+        status = machine.open(url)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", None) or error
+        yield Finding("page", State.BAD, f"its server does not answer from here: {reason}", "check the address, the network and the server")
+        return
+    yield Finding("page", State.GOOD if status < 400 else State.BAD, f"its server answers {status}")
+
+
+def build(machine: Machine) -> Iterator[Finding]:
+    """The front end's build can be read by the service."""
+    index = machine.configuration.get("index")
+    if not index:
+        return
+    said = (
+        machine.run("runuser", "-u", USER, "--", "test", "-r", index) if os.geteuid() == 0 else ("" if os.access(index, os.R_OK) else None)
+    )
+    if said is None:
+        user = USER if os.geteuid() == 0 else "you"
+        advice = f"sudo setfacl -R -m u:{USER}:rX {Path(index).parent}, and x for each folder above it"
+        yield Finding("deploy", State.BAD, f"{index} cannot be read by {user}", advice)
+    else:
+        yield Finding("deploy", State.GOOD, f"{index} can be read")
+
+
+def unit(machine: Machine) -> Iterator[Finding]:
+    """The service is on, and as it was shipped."""
+    said = machine.run("systemctl", "show", "kioskd", "--property=LoadState,UnitFileState,DropInPaths")
+    if not said:
+        yield Finding("service", State.UNKNOWN, "systemd does not say")
+        return
+    known = dict(line.partition("=")[::2] for line in said.splitlines())
+    if known.get("LoadState") != "loaded":
+        yield Finding("service", State.HINT, "kioskd.service is not installed here")
+        return
+    if known.get("UnitFileState") != "enabled":
+        yield Finding("service", State.HINT, "it does not start by itself", "sudo systemctl enable kioskd")
+    if known.get("DropInPaths"):
+        yield Finding("service", State.HINT, f"the unit was changed by {known['DropInPaths']}", "take that away if something is refused")
+    else:
+        yield Finding("service", State.GOOD, "the unit is as it was shipped")
+
+
+CHECKS: tuple[Check, ...] = (running, unit, page, browser, display, seat, build, disk, memory, inotify, power, clock)
+
+
+def findings(machine: Machine) -> Iterator[Finding]:
+    """Look at everything. A check that breaks says so, and takes no other along."""
+    for check in CHECKS:
+        try:
+            yield from check(machine)
+        except Exception as error:  # a machine unlike any we know
+            yield Finding(check.__name__, State.UNKNOWN, f"could not be looked at: {error!r}")
+
+
+def model(machine: Machine) -> dict[str, str]:
+    """What machine it is, and which versions: for a report."""
+    release = dict(line.partition("=")[::2] for line in machine.text("/etc/os-release").splitlines())
+    return {
+        "model": machine.text("/proc/device-tree/model") or machine.text("/sys/class/dmi/id/product_name") or "unknown",
+        "system": release.get("PRETTY_NAME", "unknown").strip('"'),
+        "kernel": platform.release(),
+        "architecture": platform.machine(),
+        "memory": next(
+            (line.split(":")[1].strip() for line in machine.text("/proc/meminfo").splitlines() if line.startswith("MemTotal")), ""
+        ),
+        "firmware": (machine.run("vcgencmd", "version") or "").replace("\n", " "),
+    }
+
+
+def report(machine: Machine, version: str, incidents: list[dict[str, Any]]) -> str:
+    """Return everything in one text that a user can attach: nothing in it is secret, for the status has no queries and no passwords."""
+    parts = [f"kioskd {version}", *(f"{name}: {text}" for name, text in model(machine).items() if text), ""]
+    parts += [f"{each.state.value:8} {each.about}: {each.says}" for each in findings(machine)]
+    parts += [
+        "",
+        "== status",
+        json.dumps(machine.status, indent=1),
+        "",
+        "== incidents",
+        json.dumps(incidents[:20], indent=1),
+        "",
+        "== journal",
+    ]
+    parts.append(
+        machine.run("journalctl", "--unit", "kioskd", "--boot", "--lines", "200", "--no-pager", "--output", "short-iso-precise") or ""
+    )
+    return "\n".join(parts) + "\n"
