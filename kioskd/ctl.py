@@ -95,8 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     pause = command("pause", _pause, "leave the screen alone, whatever happens to it, for a while")
     pause.add_argument("time", nargs="?", default="10m", metavar="TIME", help="30s, 10m, 2h; 24h at most (default: %(default)s)")
     command("resume", _resume, "look after the screen again")
-    pair = command("pair", _pair, "print a link that opens the console in a browser, once")
-    pair.add_argument("--port", type=int, default=8137, help="of api.listen (default: %(default)s)")
+    command("pair", _pair, "print a link that opens the console in a browser, once, and as a QR code for a phone")
     doctor = command("doctor", _doctor, "look for what goes wrong in the field, and say how to mend it")
     doctor.add_argument("--json", action="store_true", help="for programs")
     doctor.add_argument("--report", metavar="FILE", help="write all of it, with versions, status and journal, to one file to attach")
@@ -281,9 +280,16 @@ def _resume(options: argparse.Namespace) -> None:
 
 
 def _pair(options: argparse.Namespace) -> None:
+    from kioskd.wire import qr
+
     known = _known(options, "/api/pair", {})
-    print(f"http://127.0.0.1:{options.port}{known['path']}")
-    print(f"Opens the console, once, within {known['seconds'] / 60:.0f} minutes.", file=sys.stderr)
+    first = known["urls"][0]
+    if sys.stdout.isatty():
+        print(qr.terminal(first))
+    _print(known["urls"])
+    print(f"Each opens the console, one of them once, within {known['seconds'] / 60:.0f} minutes.", file=sys.stderr)
+    if first.startswith(("http://127.", "http://localhost:", "http://[::1]:")):
+        print(f"Only this machine is answered: for a phone set api.listen to 0.0.0.0:8137 in {CONFIG}", file=sys.stderr)
 
 
 def _doctor(options: argparse.Namespace) -> None:

@@ -5,7 +5,6 @@ import logging
 import os
 import secrets
 import signal
-import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
@@ -21,7 +20,6 @@ from kioskd.core.verdict import Verdict
 from kioskd.display import Display
 from kioskd.edges import config_file, host
 from kioskd.edges.access import Token
-from kioskd.edges.answers import Source
 from kioskd.edges.broadcast import Hub
 from kioskd.edges.doors import address
 from kioskd.edges.http_api import Api
@@ -32,15 +30,16 @@ from kioskd.edges.metrics import Known, Metrics
 from kioskd.edges.notify import NullNotify
 from kioskd.edges.probes import Probes
 from kioskd.edges.reloads import Reloads
+from kioskd.edges.routes import Source
 from kioskd.edges.watch import Watch
 from kioskd.errors import ConfigError, EdgeUnavailable
+from kioskd.own_pages import OwnPages
 from kioskd.screen import Screen
 from kioskd.shell import Shell
-from kioskd.web import script, template
-from kioskd.wire import pages, story
+from kioskd.wire import story
 from kioskd.wire.config import Config, in_session, policy
 from kioskd.wire.incidents import Evidence, read_troubles
-from kioskd.wire.status import Clocks, public, status
+from kioskd.wire.status import Clocks, status
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +68,7 @@ class Daemon:
         self.ledger = Ledger(self.config.state, lambda: Clocks(time.monotonic(), time.time()))
         self.counted = Metrics()
         self.shell.record = self._record
+        self.pages = OwnPages(lambda: self.config, str(path), lambda: self._mistakes, lambda: self.shell.kernel)
 
     def _first_config(self, strict: bool) -> Config:
         try:
@@ -110,7 +110,7 @@ class Daemon:
             self.ledger.open()
             self.display = Display(shell.emit, config.display.mode)
             backwards.push_async_callback(self.display.close)
-            self.screen = Screen(shell.emit, config.browser, lambda: self.display.variables, self._url_of, self._own)
+            self.screen = Screen(shell.emit, config.browser, lambda: self.display.variables, self.pages.url, self._own)
             backwards.push_async_callback(self.screen.close)
             self.probes = Probes(shell.emit, lambda: self.config.url)
             backwards.push_async_callback(self.probes.close)
@@ -204,6 +204,7 @@ class Daemon:
         self._keep(config)
         self.watch.follow(config.deploy)
         self.journal.follow(config.health.journal)
+        self.token.follow(config.api.token_file)
         self.api.follow(config.api.listen)
         self.display.follow(config.display.mode)
         self.screen.follow(config.browser)
@@ -216,41 +217,17 @@ class Daemon:
 
     # --- what the rooms ask of the wiring ----------------------------------------------------------
 
-    def _url_of(self, place: a.Place) -> str:
-        match place:
-            case a.Place.HOME:
-                return self.config.url or pages.data_url(a.Place.WELCOME, self._page(a.Place.WELCOME))
-            case _:
-                return pages.data_url(place, self._page(place))
-
-    def _page(self, place: a.Place) -> str:
-        match place:
-            case a.Place.MISTAKE:
-                return pages.mistake(template("mistake"), self._mistakes)
-            case a.Place.WELCOME:
-                return pages.welcome(template("welcome"), str(self._path), self._small_print())
-            case _:
-                return pages.holding(template("holding"), script("holding.js"), self._waiting())
-
-    def _waiting(self) -> pages.Waiting:
-        kernel, clocks = self.shell.kernel, Clocks(time.monotonic(), time.time())
-        since = kernel.ladder.incident.since if kernel.ladder.incident else None
-        return pages.Waiting(public(self.config.url or ""), kernel.judgement.why, clocks.text(since) or "", self._small_print())
-
-    def _small_print(self) -> str:
-        return " · ".join([socket.gethostname(), *host.addresses(), f"kioskd {__version__}"])
-
     def _api(self, config: Config) -> Api:
-        token = Token(config.api.token_file, config.state)
+        self.token = Token(config.api.token_file, config.state)
         try:
-            token.make()
+            self.token.make()
         except EdgeUnavailable as error:
             log.warning("%s", error)
         source = Source(
             version=self._version,
             status=self.status,
             origins=lambda: frozenset({origin(self.config.url or ""), *self.config.api.origins} - {""}),
-            holding=lambda: self._page(a.Place.HOLDING),
+            holding=lambda: self.pages.page(a.Place.HOLDING),
             metrics=self.metrics,
             alive=lambda: time.monotonic() - self.shell.turned_at < ALIVE_S,
             story=self.story,
@@ -261,7 +238,8 @@ class Daemon:
             live=self.live,
             hub=self.hub,
             reloads=self.reloads,
-            token=token,
+            token=self.token,
+            reached=self.pages.reached,
         )
         folder = os.environ.get("RUNTIME_DIRECTORY") or _below(os.environ.get("XDG_RUNTIME_DIR"))
         return Api(config.api.listen, f"{folder}/control.sock" if folder else None, source)

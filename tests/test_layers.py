@@ -9,7 +9,8 @@ ROOT = Path(__file__).parent.parent / "kioskd"
 
 #: Each floor may use those before it, and its own; what is not named here stands outside the house.
 FLOORS = [
-    ["errors"], ["core"], ["wire"], ["edges"], ["shell", "screen", "display", "replay"], ["daemon"], ["cli", "ctl", "doctor"], ["__main__"],
+    ["errors"], ["core"], ["wire"], ["edges"], ["shell", "screen", "display", "own_pages", "replay"], ["daemon"],
+    ["cli", "ctl", "doctor"], ["__main__"],
 ]  # fmt: skip
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 
@@ -17,8 +18,11 @@ LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 ROOMS = {
     "browser": {"profile", "processes"},
     "page": {"cdp_pipe", "navigation"},
-    "http_api": {"access", "answers", "broadcast", "doors", "gate"},
-    "answers": {"access", "broadcast", "gate", "live", "reloads", "story"},
+    "http_api": {"access", "answers", "broadcast", "doors", "gate", "replies", "routes"},
+    "answers": {"operator", "replies", "routes"},
+    "operator": {"access", "replies", "routes", "story"},
+    "routes": {"access", "broadcast", "live", "reloads"},
+    "replies": {"gate"},
     "broadcast": {"listeners"},
     "live": {"listeners"},
     "doors": {"access", "gate"},
@@ -30,7 +34,7 @@ ROOMS = {
 DATA = {"collections.abc", "dataclasses", "enum", "functools", "math", "re", "typing", "urllib.parse"}
 WIRE = DATA | {
     "base64", "binascii", "cattrs", "cattrs.errors", "cattrs.gen", "codecs", "contextlib", "datetime", "difflib", "hashlib", "html",
-    "html.parser", "ipaddress", "json", "warnings", "yaml",
+    "html.parser", "io", "ipaddress", "json", "segno", "warnings", "yaml",
 }  # fmt: skip
 
 

@@ -40,7 +40,6 @@ class StartDisplay:
     software: bool = False
 
 
-
 @dataclass(frozen=True, slots=True)
 class StartBrowser:
     """Clean up after any predecessor, start Chromium on the dark start page, attach to its page."""
@@ -220,7 +219,6 @@ class LookForScreen:
 
     deadline_s: ClassVar[float] = 5.0
     run: int
-
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,12 @@ class Token:
     """The secret in a file. A file of ours is made at the first need; one that was configured has to be there."""
 
     def __init__(self, configured: str | None, state: str) -> None:
-        self._path = Path(configured or f"{state}/token")
+        self._state = state
+        self.follow(configured)
+
+    def follow(self, configured: str | None) -> None:
+        """Take it from this file from now on; None: from our own."""
+        self._path = Path(configured or f"{self._state}/token")
         self._ours = configured is None
 
     def make(self) -> None:
@@ -82,7 +87,6 @@ class Token:
         """Tell whether this is the header ``Authorization: Bearer TOKEN``; raises ``EdgeUnavailable``."""
         scheme, _, given = authorization.partition(" ")
         return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self.read().encode())
-
 
     def cookie(self) -> str:
         """Return what a paired browser shows in its place: it tells nothing of the token, and ends with it. Raises ``EdgeUnavailable``."""

@@ -1,4 +1,4 @@
-"""Where kioskd is asked: ``api.listen`` on the loopback, and the unix socket. What is answered there is not known here."""
+"""Where kioskd is asked: ``api.listen``, and the unix socket. What is answered there is not known here."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,8 @@ import errno
 import ipaddress
 import os
 import resource
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 from kioskd.edges.access import open_to_group
@@ -22,7 +23,7 @@ Answerer = Callable[[], asyncio.Protocol]  # makes aiohttp's protocol of one con
 
 
 class Doors:
-    """The two, each open or not. ``port``: of the one on the loopback, while it is open."""
+    """The two, each open or not. ``port``: of ``api.listen``, while it is open."""
 
     def __init__(self, control: str | None) -> None:
         """``control``: the path of the unix socket."""
@@ -32,7 +33,7 @@ class Doors:
         self._unix: asyncio.Server | None = None
 
     async def open(self, listen: str, answerer: Answerer, most: int) -> None:
-        """Open the one on the loopback, unless it is, to so many connections at a time; raises ``EdgeUnavailable``."""
+        """Open ``api.listen``, unless it is, to so many connections at a time; raises ``EdgeUnavailable``."""
         if self._tcp is not None:
             return
         host, port = address(listen)
@@ -60,7 +61,7 @@ class Doors:
             raise EdgeUnavailable(f"Cannot listen on {self._control}: {getattr(error, 'strerror', None) or error}") from error
 
     def leave(self) -> None:
-        """Shut the one on the loopback."""
+        """Shut ``api.listen``."""
         tcp, self._tcp, self.port = self._tcp, None, None
         if tcp is not None:
             tcp.close()
@@ -76,7 +77,7 @@ class Doors:
 
 
 def address(listen: str) -> tuple[str, int]:
-    """Take "host:port" apart; anything but loopback raises ``EdgeUnavailable``."""
+    """Take "host:port" apart; raises ``EdgeUnavailable``."""
     try:
         parts = urlsplit(f"//{listen}")
         host, port = parts.hostname, parts.port
@@ -84,9 +85,38 @@ def address(listen: str) -> tuple[str, int]:
         host, port = None, None
     if not host or port is None or parts.netloc != listen or "@" in listen:
         raise EdgeUnavailable(f"Cannot listen on {listen}: api.listen is an address and a port, such as 127.0.0.1:8137")
-    if not is_loopback(host):
-        raise EdgeUnavailable(f"Cannot listen on {listen}: only this machine is answered; set api.listen to 127.0.0.1:{port}")
     return host, port
+
+
+def reached(listen: str, addresses: Iterable[str]) -> list[str]:
+    """Return where one gets to by "host:port", ``http://host:port`` each; ``addresses``: of this machine, for one that means them all."""
+    host, port = address(listen)
+    hosts = [*addresses, "127.0.0.1"] if is_any(host) else [host]
+    return [f"http://{f'[{each}]' if ':' in each else each}:{port}" for each in hosts]
+
+
+def is_any(host: str) -> bool:
+    """Tell whether an address stands for all of this machine's."""
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
+def serves(listening: str, asked: str) -> bool:
+    """Tell whether a client may know by the name ``asked`` who listens on ``listening``.
+
+    Any page can give a name of its own this machine's address (DNS rebinding); it can give it no other's name, and no number.
+    """
+    if is_loopback(asked):
+        return True
+    if is_loopback(listening):
+        return False
+    try:
+        return not ipaddress.ip_address(asked).is_unspecified
+    except ValueError:
+        machine = socket.gethostname().lower()
+        return asked.lower() in (machine, f"{machine}.local") or asked.lower() == listening.lower()
 
 
 def is_loopback(host: str) -> bool:

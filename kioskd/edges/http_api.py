@@ -1,4 +1,4 @@
-"""The HTTP door: what the page and people may look at, on the loopback; what is not for all, on the unix socket or with the token."""
+"""The HTTP door: what the page and people may look at, on ``api.listen``; what is not for all, on the unix socket or with the token."""
 
 import asyncio
 import contextlib
@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from kioskd.edges.access import COOKIE, GROUP, peer_may
-from kioskd.edges.answers import HEADERS, Answers, Source, json_response, own_page
+from kioskd.edges.answers import Answers
 from kioskd.edges.broadcast import CLIENTS
-from kioskd.edges.doors import Doors, is_loopback
+from kioskd.edges.doors import Doors, address, is_loopback, serves
 from kioskd.edges.gate import BODY
+from kioskd.edges.replies import HEADERS, json_response, own_page
+from kioskd.edges.routes import Source
 from kioskd.errors import EdgeUnavailable
 
 if TYPE_CHECKING:
     from aiohttp.web import AppRunner, Request, Response, Server, StreamResponse
 
-    from kioskd.edges.answers import Handler
+    from kioskd.edges.routes import Handler
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +37,7 @@ class Api:
         self.problem: str | None = None
         self.control_problem: str | None = None
         self._listen, self._source = listen, source
+        self._host = ""  # of that
         self._doors = Doors(control)
         self._answers = Answers(source)
         self._runner: AppRunner | None = None
@@ -95,16 +98,20 @@ class Api:
         silent = logging.getLogger(f"{__name__}.protocol")
         for logger in (silent, logging.getLogger("aiohttp.websocket")):
             logger.setLevel(logging.CRITICAL)
-        runner = web.AppRunner(
-            application, handle_signals=False, access_log=None, logger=silent, lingering_time=1.0, auto_decompress=False
-        )
+        runner = web.AppRunner(application, handle_signals=False, access_log=None, logger=silent, lingering_time=1.0, auto_decompress=False)
         await runner.setup()
         assert runner.server is not None, "it was set up"
         self._runner = runner
         return runner.server
 
     async def start(self) -> None:
-        """Begin to answer on ``listen``, unless that is so; raises ``EdgeUnavailable``."""
+        """Begin to answer on ``listen``, unless that is so; raises ``EdgeUnavailable``, also where others get to and there is no token."""
+        self._host, _ = address(self._listen)
+        if not is_loopback(self._host):
+            try:
+                self._source.token.read()
+            except EdgeUnavailable as error:
+                raise EdgeUnavailable(f"Cannot listen on {self._listen}, where others get to, without a token. {error}") from error
         await self._doors.open(self._listen, await self._ready(), CONNECTIONS)
 
     async def start_control(self) -> None:
@@ -188,7 +195,8 @@ class Api:
     def _ours(self, host: str) -> bool:
         try:
             parts = urlsplit(f"http://{host}")
-            return is_loopback(parts.hostname or "") and (parts.port or 80) == self.port and parts.netloc == host and "@" not in host
+            known = serves(self._host, parts.hostname or "")
+            return known and (parts.port or 80) == self.port and parts.netloc == host and "@" not in host
         except ValueError:
             return False
 

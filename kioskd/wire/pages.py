@@ -9,6 +9,7 @@ import html
 from dataclasses import dataclass
 
 from kioskd.core.actions import Place
+from kioskd.wire import qr
 
 MISTAKES_SHOWN = 6  # more do not fit on a wall at a size one can read from the floor
 SENTENCE_SHOWN = 600  # characters: a YAML error can quote a whole file
@@ -36,9 +37,13 @@ def script_source(script: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode('ascii')}'"
 
 
-def welcome(template: str, config: str, machine: str) -> str:
-    """Return the page for a screen without a url. ``config``: the file where one belongs; ``machine``: the small print."""
-    return _filled(template, config=_escaped(config), machine=_escaped(machine))
+def welcome(template: str, config: str, console: str, machine: str) -> str:
+    """Return the page for a screen without a url.
+
+    ``config``: the file where one belongs; ``console``: where a phone gets to the console, or ""; ``machine``: the small print.
+    """
+    way = f"<aside>{qr.svg(console)}<p>This screen, on a phone:<br><b>{_escaped(console)}</b></p></aside>" if console else ""
+    return _filled(template, config=_escaped(config), console=way, machine=_escaped(machine))
 
 
 def mistake(template: str, mistakes: tuple[str, ...]) -> str:

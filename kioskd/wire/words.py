@@ -167,7 +167,6 @@ def _exact(moment: str, now: datetime) -> str:
     return f"{there:%H:%M:%S}.{there.microsecond // 1000:03}"
 
 
-
 def doctor_lines(findings: Iterable[Any], paint: Paint) -> Iterator[str]:
     """Return what ``kioskctl doctor`` has found, each with its advice below."""
     marks = {"good": (GOOD, "ok"), "hint": (WARNING, "hint"), "bad": (BAD, "BAD"), "unknown": (FAINT, "?")}

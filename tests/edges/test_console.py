@@ -38,7 +38,9 @@ async def paired(outside: aiohttp.ClientSession, inside: aiohttp.ClientSession) 
     """Open the console as a person does; return the link that was used."""
     async with inside.post("/api/pair", json={}) as answer:
         assert answer.status == 201
-        path = (await answer.json())["path"]
+        known = await answer.json()
+        path = known["path"]
+        assert [url.startswith("http://") and url.endswith(path) for url in known["urls"]] == [True, True]
     async with outside.get(path, allow_redirects=False) as answer:
         assert answer.status == 303 and answer.headers["Location"] == "/"
         cookie = answer.cookies["kioskd"]

@@ -11,12 +11,12 @@ import pytest
 from kioskd.core.facts import DeployRead, Fact, Version
 from kioskd.edges import answers, http_api
 from kioskd.edges.access import Token
-from kioskd.edges.answers import Source
 from kioskd.edges.broadcast import Hub
 from kioskd.edges.http_api import Api
 from kioskd.edges.incidents import Ledger
 from kioskd.edges.live import Live
 from kioskd.edges.reloads import Reloads
+from kioskd.edges.routes import Source
 from kioskd.errors import BrowserGone, EdgeUnavailable
 from kioskd.web import script
 from kioskd.wire.status import Clocks
@@ -26,7 +26,7 @@ HOME = "http://localhost:3001"
 KEY = "5c1e"
 WHOLE = DeployRead(Version(1763000000, "sha256:ab"))
 VERSION = answers.VERSION_PATH
-OTHERS = ["0.0.0.0:8137", "192.0.2.1:80", "kiosk.example:80", "8137", "127.0.0.1", "127.0.0.1:99999", "a@127.0.0.1:1", "[::1", ""]
+OTHERS = ["192.0.2.1:80", "8137", "127.0.0.1", "127.0.0.1:99999", "a@127.0.0.1:1", "[::1", ""]
 
 
 class Door:
@@ -50,9 +50,12 @@ class Door:
             lambda: self.read, lambda: dict(self.state), lambda: frozenset(self.origins), lambda: self.page, lambda: self.alive,
             lambda: b"kioskd_up 1\n",
             lambda: iter(self.story), self.ledger.shown, self.ledger.picture, self.screenshot, self.facts.append,
-            self.live, self.hub, self.reloads, Token(None, state),
+            self.live, self.hub, self.reloads, Token(None, state), self.reached,
         )  # fmt: skip
         self.api = Api(listen, control, source)
+
+    def reached(self) -> list[str]:
+        return [f"http://192.0.2.7:{self.api.port}", f"http://127.0.0.1:{self.api.port}"]
 
     async def screenshot(self) -> bytes:
         if self.shown is None:

@@ -72,7 +72,7 @@ def test_the_journal_under_systemd(tmp_path):
     sent: list[tuple[str, dict[str, object]]] = []
     handler.send = lambda MESSAGE, **fields: sent.append((MESSAGE, fields))
     handler.emit(logging.LogRecord("kioskd.x", logging.WARNING, "x.py", 1, "Cannot %s", ("\x1b]0;y",), None))
-    (message, fields), = sent
+    ((message, fields),) = sent
     assert message == "Cannot \\x1b]0;y" and fields["SYSLOG_IDENTIFIER"] == "kioskd" and fields["PRIORITY"] == "4"
 
 

@@ -13,13 +13,13 @@ import pytest
 
 from kioskd.core.actions import Broadcast, Reply
 from kioskd.core.facts import Asked, Command
-from kioskd.edges import access, answers, doors, http_api, reloads
+from kioskd.edges import access, doors, http_api, operator, reloads, replies
 from kioskd.edges.access import Token
 from kioskd.errors import EdgeUnavailable
 from tests.aio import asynctest
 from tests.edges.test_http_api import HOME, KEY, Door, until
 
-RELOAD = answers.RELOAD_PATH
+RELOAD = operator.RELOAD_PATH
 
 
 @contextlib.asynccontextmanager
@@ -181,7 +181,7 @@ async def test_a_body_that_is_none_is_refused_with_a_sentence(tmp_path, body, sa
 
 @asynctest
 async def test_a_body_without_end_costs_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(answers, "BODY_S", 0.2)
+    monkeypatch.setattr(replies, "BODY_S", 0.2)
 
     async def endless(size):
         for _ in range(size >> 16):

@@ -6,12 +6,13 @@ import time
 
 import pytest
 
-from kioskd.edges import answers, gate, http_api, story
+from kioskd.edges import gate, http_api, operator, story
+from kioskd.edges.replies import HEADERS
 from tests.aio import asynctest
 from tests.edges.test_http_api import until
 from tests.edges.test_reload import opened
 
-STORY = answers.STORY_PATH
+STORY = operator.STORY_PATH
 LONG = [f"{nth:07}" * 20 + "\n" for nth in range(20_000)]  # 2.8 MB
 
 
@@ -21,7 +22,7 @@ async def test_the_story_is_told_on_the_socket_and_with_the_token_only(tmp_path,
         token = (tmp_path / "token").read_text().strip()
         async with inside.get(f"http://kioskd{STORY}") as answer:
             assert (answer.status, answer.content_type, await answer.text()) == (200, "application/x-ndjson", "first\nlast\n")
-            assert {name: answer.headers[name] for name in answers.HEADERS} == answers.HEADERS
+            assert {name: answer.headers[name] for name in HEADERS} == HEADERS
             assert answer.headers["Connection"] == "close"
         async with session.get(STORY, headers={"Authorization": f"Bearer {token}"}) as answer:
             assert (answer.status, await answer.text()) == (200, "first\nlast\n")
@@ -89,10 +90,10 @@ async def test_who_does_not_listen_to_the_end_costs_nothing(tmp_path, monkeypatc
             before = made
             await asyncio.sleep(0.05)
         held = made
-        assert held * len(LONG[0]) < 4 << 20 and door.api._answers._teller._listening
+        assert held * len(LONG[0]) < 4 << 20 and door.api._answers._operator._teller._listening
         if end == "kioskd":
             async with asyncio.timeout(5):
                 await door.api.close()
-        await until(lambda: not door.api._answers._teller._listening)
+        await until(lambda: not door.api._answers._operator._teller._listening)
         assert made <= held + 2 * story.PIECE // len(LONG[0])
         writer.close()

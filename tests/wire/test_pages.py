@@ -7,7 +7,7 @@ import pytest
 
 from kioskd.core.actions import Place
 from kioskd.web import template
-from kioskd.wire import pages
+from kioskd.wire import pages, qr
 
 NASTY = '<script>alert("1")</script>{{home}}&'
 ESCAPED = "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;{{home}}&amp;"
@@ -26,8 +26,19 @@ def test_of_scripts_only_this_one_may_run() -> None:
 
 
 def test_welcome_names_the_file_to_write() -> None:
-    page = pages.welcome(template("welcome"), "/tmp/<mine>.yaml", "wall · 192.0.2.7")
+    page = pages.welcome(template("welcome"), "/tmp/<mine>.yaml", "", "wall · 192.0.2.7")
     assert "# /tmp/&lt;mine&gt;.yaml" in page and "wall · 192.0.2.7" in page
+    assert "<aside>" not in page and "qrline" not in page
+
+
+def test_welcome_shows_a_phone_the_way_to_the_console_where_there_is_one() -> None:
+    page = pages.welcome(template("welcome"), "/etc/kioskd.yaml", "http://192.0.2.7:8137", "wall")
+    assert "<b>http://192.0.2.7:8137</b>" in page and qr.svg("http://192.0.2.7:8137") in page
+
+
+def test_a_code_for_a_terminal_is_made_of_half_blocks() -> None:
+    lines = qr.terminal("http://192.0.2.7:8137/pair?code=x").splitlines()
+    assert len({len(line) for line in lines if line}) == 1 and set("".join(lines)) == set(" ▀▄█")
 
 
 def test_one_mistake() -> None:

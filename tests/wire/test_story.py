@@ -188,6 +188,7 @@ WRONG = {
     f"{HEAD}\n{CHAPTER}\n{turn(now='1' * 500)}": "the.story:3: the moment: 1111",
 }
 
+
 def steps(depth: int, inmost: str = "") -> str:
     return '{"Done": {"action": ' + '{"Steps": {"actions": [' * depth + inmost + "]}}" * depth + "}}"
 

@@ -1,0 +1,93 @@
+"""How an answer is made: its headers, JSON, ETags; and what a request's body says."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kioskd.edges.gate import BODY, Gate
+
+if TYPE_CHECKING:
+    from aiohttp.web import Request, Response, WebSocketResponse
+
+BODY_S = 5.0
+HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """A body that cannot be taken, and why."""
+
+    why: str
+    status: int = 400
+
+    def answer(self) -> "Response":
+        """Return how that is said."""
+        return json_response({"error": self.why}, self.status)
+
+
+def own_page(request: "Request") -> bool:
+    """Tell whether who asks is a page of ours, the user, or no browser at all. Sec-Fetch-Site is not sent to every address."""
+    origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site", "none")
+    return site in ("none", "same-origin") and (origin is None or origin.partition("://")[2] == request.headers.get("Host"))
+
+
+async def said(request: "Request", key: str) -> str | Bad:
+    """Return the text that the body's JSON has at ``key``; "" where there is none, or no body."""
+    if (request.content_length or 0) > BODY:
+        return Bad(f"the body is larger than {BODY >> 10} KB", 413)
+    Gate.of(request.transport).take_body()
+    try:
+        async with asyncio.timeout(BODY_S):
+            body = await request.read()
+    except TimeoutError:
+        return Bad(f"the body did not come within {BODY_S:g} s", 408)
+    if not body.strip():
+        return ""
+    form = f'{{"{key}": "…"}}' if key else "{}"
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return Bad(f"the body is no JSON: send {form}, or nothing")
+    text = content.get(key, "") if isinstance(content, dict) else None
+    return text if isinstance(text, str) else Bad(f"the body is to be {form}")
+
+
+async def socket_of(request: "Request", full: bool) -> "tuple[WebSocketResponse, Gate] | Bad":
+    """Take up a WebSocket."""
+    from aiohttp import web
+
+    client = web.WebSocketResponse(max_msg_size=BODY, compress=False)
+    if not client.can_prepare(request).ok:
+        return Bad("this is a WebSocket", 426)
+    if full:
+        return Bad("too many are listening", 503)
+    gate = Gate.of(request.transport)
+    await client.prepare(request)
+    gate.take_frames()
+    return client, gate
+
+
+def tagged(request: "Request", content: str, answer: Callable[[], "Response"]) -> "Response":
+    """Return the answer with its ETag, or 304 to whoever has that already."""
+    from aiohttp import web
+
+    tag = hashlib.sha256(content.encode()).hexdigest()[:32]
+    known = any(etag.value in (tag, "*") for etag in request.if_none_match or ())
+    response = web.Response(status=304) if known else answer()
+    response.etag = tag
+    return response
+
+
+def json_response(content: dict[str, Any], status: int = 200) -> "Response":
+    """Return an answer for programs."""
+    from aiohttp import web
+
+    return web.Response(text=json.dumps(content) + "\n", status=status, content_type="application/json")
