@@ -231,11 +231,11 @@ class Screen:
                 memory = await self._browser.memory()
         return picture, troubles, memory
 
-    async def screenshot(self) -> bytes:
-        """Return what the page shows, as PNG."""
+    async def screenshot(self, exact: bool = True) -> bytes:
+        """Return what the page shows: as PNG, or as JPEG."""
         if self._now is None or self._now.page is None:
             raise BrowserGone("There is no browser")
-        return await self._now.page.screenshot()
+        return await self._now.page.screenshot(exact)
 
     async def close(self) -> None:
         """End everything."""

@@ -1,6 +1,7 @@
 """What an operator may ask for: on the unix socket, or with the token, or with the cookie that a one-time link has given."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from kioskd.core.facts import Asked, Command
@@ -19,10 +20,28 @@ STORY_PATH = "/api/story"
 INCIDENTS_PATH = "/api/incidents"
 PAIR_PATH = "/pair"
 STORY_TYPE = "application/x-ndjson"
+PNG, JPEG = "image/png", "image/jpeg"
 PICTURE_S = 5.0
+GLANCE_S = 5.0
 COOKIE_S = 400 * 86400  # as long as browsers keep one
 PAUSE_S, LONGEST_PAUSE_S = 600.0, 86400.0
 MESSAGE = 1000  # characters
+
+
+class Glance:
+    """The screen for many who look at once: one picture, taken anew when somebody looks and the last is older than ``GLANCE_S``."""
+
+    def __init__(self, take: Callable[[bool], Awaitable[bytes]]) -> None:
+        self._take = take
+        self._turn = asyncio.Lock()
+        self._picture, self._taken = b"", -GLANCE_S
+
+    async def picture(self) -> bytes:
+        """Return it, as JPEG."""
+        async with self._turn:
+            if (now := asyncio.get_running_loop().time()) - self._taken >= GLANCE_S:
+                self._picture, self._taken = await self._take(False), now
+            return self._picture
 
 
 class Operator:
@@ -31,12 +50,13 @@ class Operator:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._teller = Teller()
+        self._glance = Glance(source.screenshot)
         self._pairing = Pairing()
         self.routes = (
             Route("/api/events", self._watch_live, "The status, and again whenever it changes: a WebSocket", guarded=True, gives=""),
             Route(INCIDENTS_PATH, self._get_incidents, "What happened, newest first: what was seen, done, and helped", guarded=True),
-            Route(INCIDENTS_PATH + "/{picture}", self._get_picture, "A picture of an incident", guarded=True, gives="image/jpeg"),
-            Route("/api/screenshot", self._get_screenshot, "What is on the screen now", guarded=True, gives="image/png"),
+            Route(INCIDENTS_PATH + "/{picture}", self._get_picture, "A picture of an incident", guarded=True, gives=JPEG),
+            Route("/api/screenshot", self._get_screenshot, "What is on the screen now; as JPEG to who wants that", guarded=True, gives=PNG),
             Route(STORY_PATH, self._get_story, "Facts and actions of late, for kioskd replay", guarded=True, gives=STORY_TYPE),
             Route(RELOAD_PATH, self._reload, "Load the page anew, here and where else one listens", "POST", guarded=True, takes="message"),
             Route("/api/restart", self._restart, "End the browser and start it again", "POST", guarded=True, takes="why"),
@@ -73,14 +93,16 @@ class Operator:
         picture = await self._source.picture(request.match_info["picture"])
         if picture is None:
             return json_response({"error": "there is no such picture, or not any more"}, 404)
-        return web.Response(body=picture, content_type="image/jpeg")
+        return web.Response(body=picture, content_type=JPEG)
 
     async def _get_screenshot(self, request: "Request") -> "StreamResponse":
         from aiohttp import web
 
+        glance = request.headers.get("Accept") == JPEG
         try:
             async with asyncio.timeout(PICTURE_S):
-                return web.Response(body=await self._source.screenshot(), content_type="image/png")
+                body = await (self._glance.picture() if glance else self._source.screenshot(True))
+                return web.Response(body=body, content_type=JPEG if glance else PNG)
         except TimeoutError:
             return json_response({"error": f"the browser gave no picture within {PICTURE_S:g} s"}, 503)
         except KioskdError as error:

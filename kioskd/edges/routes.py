@@ -31,7 +31,7 @@ class Source:
     story: Callable[[], Iterator[str]]  # line by line
     incidents: Callable[[], Awaitable[dict[str, Any]]]
     picture: Callable[[str], Awaitable[bytes | None]]  # of an incident, by its name
-    screenshot: Callable[[], Awaitable[bytes]]  # PNG; raises a ``KioskdError``
+    screenshot: Callable[[bool], Awaitable[bytes]]  # PNG, or (False) JPEG; raises a ``KioskdError``
     ask: Callable[[Asked], None]
     live: Live
     hub: Hub

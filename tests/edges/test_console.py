@@ -13,6 +13,7 @@ from kioskd.core.facts import Asked, Command
 from kioskd.core.incidents import Entry, Kind
 from kioskd.core.steps import Rung
 from kioskd.core.verdict import Verdict
+from kioskd.edges import operator
 from kioskd.edges.access import PAIR_S, Pairing
 from kioskd.wire.incidents import Evidence
 from tests.aio import asynctest
@@ -153,6 +154,31 @@ async def test_the_pictures_of_an_incident(tmp_path: Path) -> None:
                 assert answer.status in (403, 404), name
         async with outside.get("/api/incidents/1-1.jpg") as answer:
             assert answer.status == 401
+
+
+@asynctest
+async def test_many_who_glance_share_a_picture_and_who_wants_it_exact_gets_their_own(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (door, outside, _):
+
+        async def look(kind: str) -> str:
+            async with outside.get("/api/screenshot", headers={**console(door), "Accept": kind}) as answer:
+                assert answer.status == 200 and await answer.read() == door.shown
+                return answer.content_type
+
+        assert set(await asyncio.gather(*[look("image/jpeg") for _ in range(5)])) == {"image/jpeg"}
+        assert door.taken == [False]
+        assert [await look(kind) for kind in ("*/*", "image/png")] == ["image/png"] * 2
+        assert door.taken == [False, True, True]
+
+
+@asynctest
+async def test_a_glance_is_not_older_than_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operator, "GLANCE_S", 0.0)
+    async with opened(tmp_path) as (door, outside, _):
+        for _ in range(2):
+            async with outside.get("/api/screenshot", headers={**console(door), "Accept": "image/jpeg"}) as answer:
+                assert answer.status == 200
+        assert door.taken == [False, False]
 
 
 @asynctest

@@ -37,6 +37,7 @@ class Door:
         self.state: dict[str, object] = {"verdict": "healthy"}
         self.alive = True
         self.shown: bytes | None = b"\x89PNG"
+        self.taken: list[bool] = []
         self.control = control
         self.page = "<!doctype html><title>väntar</title>"
         self.origins = {HOME}
@@ -57,9 +58,10 @@ class Door:
     def reached(self) -> list[str]:
         return [f"http://192.0.2.7:{self.api.port}", f"http://127.0.0.1:{self.api.port}"]
 
-    async def screenshot(self) -> bytes:
+    async def screenshot(self, exact: bool) -> bytes:
         if self.shown is None:
             raise BrowserGone("There is no browser")
+        self.taken.append(exact)
         return self.shown
 
     @contextlib.asynccontextmanager
