@@ -24,8 +24,9 @@ from kioskd.core.ladder import Incident, Ladder, Plan, climb, plan, taken
 from kioskd.core.observe import late, observe
 from kioskd.core.orders import OVERDUE_S, allowed, order, overdue
 from kioskd.core.policy import Policy
+from kioskd.core.readings import CATCH_UP_S, catching_up
 from kioskd.core.verdict import Judgement, Verdict, judge
-from kioskd.core.view import CATCH_UP_S, PROVEN_S, View, catching_up
+from kioskd.core.view import PROVEN_S, View
 from kioskd.core.wishes import announce, granted, wished
 
 #: The kernel is woken at least this often, so that the watchdog can be fed by a turn that was really taken.

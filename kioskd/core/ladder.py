@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 
 from kioskd.core.actions import Place
 from kioskd.core.policy import Outage, Policy
+from kioskd.core.readings import home_good, own_page, site, strain
 from kioskd.core.steps import (
     JOURNEYS,
     LAST_RESORT,
@@ -36,7 +37,7 @@ from kioskd.core.steps import (
     Step,
 )  # fmt: skip
 from kioskd.core.verdict import Judgement, Verdict
-from kioskd.core.view import PROVEN_S, Life, Site, View, home_good, own_page, site, strain
+from kioskd.core.view import PROVEN_S, Life, Site, View
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from dataclasses import replace
 
 from kioskd.core.facts import Connection, PageAnswered
 from kioskd.core.policy import Policy, Word, path
-from kioskd.core.view import PROVEN_S, Link, Site, View, expected_link, same_site, site
+from kioskd.core.readings import expected_link, same_site, site
+from kioskd.core.view import PROVEN_S, Link, Site, View
 
 #: ``silence: auto`` — only a connection that talks is expected to talk.
 TALKATIVE_MESSAGES = 20

@@ -25,13 +25,14 @@ from kioskd.core.actions import (
     StopBrowser,
     StopLoading,
 )  # fmt: skip
+from kioskd.core.browser import browser_starting, display_starting
 from kioskd.core.ladder import Plan
-from kioskd.core.observe import browser_starting, display_starting
 from kioskd.core.page import loading
 from kioskd.core.policy import Policy
+from kioskd.core.readings import home_good, shown
 from kioskd.core.steps import Remedy
 from kioskd.core.verdict import Verdict
-from kioskd.core.view import Life, View, home_good, shown
+from kioskd.core.view import Life, View
 
 #: How fresh the GET of home must be before a readable page is left.
 FRESH_S = 1.0

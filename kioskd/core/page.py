@@ -6,7 +6,8 @@ from kioskd.core import facts as f
 from kioskd.core.facts import Fact
 from kioskd.core.link import follow
 from kioskd.core.policy import Policy
-from kioskd.core.view import PageView, Site, View, site, unread
+from kioskd.core.readings import site, unread
+from kioskd.core.view import PageView, Site, View
 
 
 def page_changed(view: View, fact: Fact, now: float, policy: Policy) -> View:

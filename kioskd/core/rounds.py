@@ -32,8 +32,9 @@ from kioskd.core.link import learnt
 from kioskd.core.observe import SETTLE_AT_MOST_S
 from kioskd.core.orders import FRESH_S, asked_just_now
 from kioskd.core.policy import Policy, path
+from kioskd.core.readings import expected_link, home_good, homes, well_since
 from kioskd.core.verdict import Judgement, Verdict, outdated
-from kioskd.core.view import PROVEN_S, Life, Question, View, expected_link, home_good, homes, well_since
+from kioskd.core.view import PROVEN_S, Life, Question, View
 
 #: Between two questions to a page that keeps loading.
 SOON_S = 0.25

@@ -11,7 +11,8 @@ from enum import Enum
 
 from kioskd.core.actions import Place
 from kioskd.core.policy import Policy, Word
-from kioskd.core.view import PROVEN_S, Life, Site, View, home_good, own_page, server_up, shown, site, strain, unread
+from kioskd.core.readings import home_good, own_page, server_up, shown, site, strain, unread
+from kioskd.core.view import PROVEN_S, Life, Site, View
 
 #: A blank page is reloaded at most once per version, and not within this time of the last.
 BLANK_PAUSE_S = 600.0

@@ -12,8 +12,9 @@ from kioskd.core.actions import Action, Broadcast, Reply, StartBrowser, Steps
 from kioskd.core.facts import Command, Fact
 from kioskd.core.ladder import Plan
 from kioskd.core.policy import Policy
+from kioskd.core.readings import home_good, shown, site, unread
 from kioskd.core.steps import FORCED, NEW_BROWSER, WISHES, Remedy
-from kioskd.core.view import Life, Site, View, Wish, home_good, shown, site, unread
+from kioskd.core.view import Life, Site, View, Wish
 
 #: So long after the load for a build a hook that tells of the same build is only late.
 RECENT_S = 30.0

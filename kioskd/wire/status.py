@@ -12,7 +12,8 @@ from typing import Any
 from kioskd.core.facts import Version
 from kioskd.core.kernel import Kernel
 from kioskd.core.policy import path
-from kioskd.core.view import Heard, expected_link, server_up, shown
+from kioskd.core.readings import expected_link, server_up, shown
+from kioskd.core.view import Heard
 
 BIG = "the browser was over health.memory right after its start, and would be again: it is not restarted for that"
 

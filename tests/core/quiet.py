@@ -23,9 +23,10 @@ from math import floor
 from kioskd.core import actions as a
 from kioskd.core import facts as f
 from kioskd.core.policy import Policy
+from kioskd.core.readings import STARVED_S
 from kioskd.core.rounds import MEMORY_PACE_S, POLL_S, pace
 from kioskd.core.verdict import Verdict
-from kioskd.core.view import STARVED_S, View
+from kioskd.core.view import View
 from tests.core.world import World
 
 #: Less than this is lived through.

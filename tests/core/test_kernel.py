@@ -7,16 +7,9 @@ from kioskd.core import facts as f
 from kioskd.core.kernel import LATE_S, LONGEST_SLEEP_S, Kernel
 from kioskd.core.orders import OVERDUE_S
 from kioskd.core.policy import Deploy, Policy, WebSocket, Word
+from kioskd.core.readings import CATCH_UP_S, expected_link, home_good, shown, strain
 from kioskd.core.verdict import Verdict
-from kioskd.core.view import (
-    CATCH_UP_S,
-    Life,
-    Question,
-    expected_link,
-    home_good,
-    shown,
-    strain,
-)  # fmt: skip
+from kioskd.core.view import Life, Question
 from tests.core.fake_page import HOME, SOCKET
 from tests.core.fake_page import own_page as own
 from tests.core.world import World, describe, settled

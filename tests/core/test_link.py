@@ -8,8 +8,9 @@ from kioskd.core import actions as a
 from kioskd.core import facts as f
 from kioskd.core.link import AUTO_SILENCE_S, CONNECT_S, follow, learnt
 from kioskd.core.policy import Deploy, Policy, WebSocket, Word
+from kioskd.core.readings import expected_link
 from kioskd.core.verdict import Verdict, judge
-from kioskd.core.view import PROVEN_S, Link, PageView, Question, View, expected_link
+from kioskd.core.view import PROVEN_S, Link, PageView, Question, View
 from tests.core.fake_page import HOME, SOCKET
 from tests.core.world import World, settled
 

@@ -6,9 +6,11 @@ import pytest
 
 from kioskd.core import actions as a
 from kioskd.core import facts as f
-from kioskd.core.observe import KNOWN_VERSIONS, browser_gone, browser_starting, late, observe
+from kioskd.core.browser import browser_gone, browser_starting
+from kioskd.core.observe import KNOWN_VERSIONS, late, observe
 from kioskd.core.policy import Deploy, Policy, WebSocket, Word
-from kioskd.core.view import STARVED_S, BrowserView, DeployView, Heard, Life, Link, PageView, Question, ServerView, Tried, View, Wish
+from kioskd.core.readings import STARVED_S
+from kioskd.core.view import BrowserView, DeployView, Heard, Life, Link, PageView, Question, ServerView, Tried, View, Wish
 from tests.core.fake_page import HOME, SOCKET
 
 POLICY = Policy(url=HOME, deploy=Deploy(index="/srv/dist/index.html"), memory_limit=800)

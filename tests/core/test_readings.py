@@ -6,20 +6,8 @@ import pytest
 
 from kioskd.core import facts as f
 from kioskd.core.policy import Deploy, Policy, origin, path
-from kioskd.core.view import (
-    STARVED_S,
-    Heard,
-    PageView,
-    ServerView,
-    View,
-    home_good,
-    own_page,
-    same_site,
-    server_up,
-    shown,
-    strain,
-    well_since,
-)
+from kioskd.core.readings import STARVED_S, home_good, own_page, same_site, server_up, shown, strain, well_since
+from kioskd.core.view import Heard, PageView, ServerView, View
 from tests.core.fake_page import HOME, SOCKET
 from tests.core.fake_page import own_page as own
 from tests.core.world import settled
