@@ -43,9 +43,6 @@ from kioskd.wire.status import Clocks, status
 
 log = logging.getLogger(__name__)
 
-#: The loop counts as turning when its last turn is not longer ago than this: it sleeps for a minute at most.
-ALIVE_S = 90.0
-
 #: Of the journal before the end of an incident.
 JOURNAL_S = 120.0
 
@@ -66,8 +63,8 @@ class Daemon:
         self._locked_in = host.locked_in(self.config.state)
         self.shell = Shell(notify)
         self.ledger = Ledger(self.config.state, lambda: Clocks(time.monotonic(), time.time()))
-        self.counted = Metrics()
-        self.shell.record = self._record
+        self.counted = Metrics(self.shell.kernel)
+        self.shell.record, self.shell.ordered = self._record, self.counted.turn
         self.pages = OwnPages(lambda: self.config, str(path), lambda: self._mistakes, lambda: self.shell.kernel)
 
     def _first_config(self, strict: bool) -> Config:
@@ -229,7 +226,7 @@ class Daemon:
             origins=lambda: frozenset({origin(self.config.url or ""), *self.config.api.origins} - {""}),
             holding=lambda: self.pages.page(a.Place.HOLDING),
             metrics=self.metrics,
-            alive=lambda: time.monotonic() - self.shell.turned_at < ALIVE_S,
+            alive=self.shell.alive,
             story=self.story,
             incidents=self.ledger.shown,
             picture=self.ledger.picture,
@@ -270,7 +267,7 @@ class Daemon:
         """Return what ``GET /metrics`` shows; raises ``EdgeUnavailable``."""
         healthy, now = self.shell.healthy_at, time.monotonic()
         unhealthy_for = 0.0 if self.shell.kernel.judgement.verdict is Verdict.HEALTHY else now - healthy
-        return self.counted.text(Known(self.status(), host.own_memory(), unhealthy_for, dict(self.probes.latency)))
+        return self.counted.text(Known(self.status(), self.shell.alive(), unhealthy_for, dict(self.probes.latency)))
 
     def _record(self, entries: list[Entry]) -> int:
         self.counted.add(entries)

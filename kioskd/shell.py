@@ -31,6 +31,9 @@ LEVELS = {Verdict.LOADING: logging.DEBUG, Verdict.HEALTHY: logging.INFO, Verdict
 #: A screen that is missing is tried every 5 s, for ever: what was said is not said again within so many seconds, until all was well.
 REPEAT_S = 600.0
 
+#: The loop counts as turning when its last turn is not longer ago than this: it sleeps for a minute at most.
+ALIVE_S = 90.0
+
 #: In a watchdog's period, at least. A turn pings when the last ping is a third of the period old: so none comes later than half of it.
 TURNS = 6
 
@@ -53,6 +56,7 @@ class Shell:
         self._number = 0  # of the present incident
         self._warned: dict[object, float] = {}  # when
         self._ready = False
+        self.ordered: Callable[[float, list[Action]], None] = lambda now, actions: None  # called in each turn
         self.turned: Callable[[], None] = lambda: None  # called at the end of each turn
         self.turned_at = self.healthy_at = clock()
 
@@ -67,6 +71,10 @@ class Shell:
     def stop(self) -> None:
         """End the loop after the facts that are already in."""
         self._inbox.put_nowait(None)
+
+    def alive(self) -> bool:
+        """Tell whether the loop turns."""
+        return self._clock() - self.turned_at < ALIVE_S
 
     async def run(self) -> None:
         """Turn until stopped. Actions under way are cancelled then."""
@@ -84,6 +92,7 @@ class Shell:
                     self._tasks.add(task)
                     task.add_done_callback(self._tasks.discard)
                 self._tell(now, entries)
+                self.ordered(now, actions)
             for task in self._tasks:
                 task.cancel()
 

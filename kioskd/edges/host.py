@@ -29,15 +29,6 @@ def total_memory() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def own_memory() -> int | None:
-    """Return the resident memory of this process, bytes; None where the kernel does not say."""
-    try:
-        with open("/proc/self/statm", encoding="ascii") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return None
-
-
 def addresses() -> list[str]:
     """Return this machine's IPv4 addresses, loopback left out: for the small print of our pages."""
     found = []
