@@ -72,7 +72,9 @@ class Chronicle:
             entries.append(self._cured(before, now))
         if incident is not None:
             if before is None or incident.since != before.since:
-                self._said, self._busy, self._entries, self._left_out = None, None, 0, 0
+                self._said, self._busy, self._entries, self._left_out = (incident.verdict, incident.why), None, 0, 0
+                began = Entry(Kind.BEGAN, self._since(incident), incident.verdict, incident.rung, incident.why)
+                entries += self._bounded(began, now)  # what a first step has made of it in the same turn comes after it
             entries += self._seen(incident, now)
             taken = before.taken if before is not None and incident.since == before.since else ()
             entries += self._done(incident, fact, now, incident.taken != taken)
@@ -91,11 +93,10 @@ class Chronicle:
     def _seen(self, incident: Incident, now: float) -> list[Entry]:
         judgement = self._kernel.judgement
         now_said = judgement.verdict, judgement.why
-        if now_said == self._said or (self._said is not None and judgement.verdict in PASSING):
+        if now_said == self._said or judgement.verdict in PASSING:
             return []
-        kind, at = (Kind.SEEN, now) if self._said is not None else (Kind.BEGAN, self._since(incident))
         self._said = now_said
-        return self._bounded(Entry(kind, at, *now_said[:1], incident.rung, judgement.why), now)
+        return self._bounded(Entry(Kind.SEEN, now, judgement.verdict, incident.rung, judgement.why), now)
 
     def _done(self, incident: Incident, fact: Fact, now: float, stepped: bool) -> list[Entry]:
         if stepped and incident.last is not None:

@@ -53,6 +53,7 @@ class Incident:
     last: tuple[Verdict, Remedy] | None = None
     climbed: Verdict | None = None  # what the last climbing step was for
     taken: tuple[tuple[Verdict, int], ...] = ()  # steps taken, by verdict
+    why: str = ""  # it began
     restarts: int = 0
     journeys: int = 0
     outage_restarts: int = 0
@@ -93,7 +94,7 @@ def climb(ladder: Ladder, judgement: Judgement, view: View, now: float) -> Ladde
     if verdict is Verdict.PAUSED or (verdict is Verdict.LOADING and ladder.incident is None):
         return _not_well(ladder)
     if verdict is not Verdict.HEALTHY:
-        incident = ladder.incident or Incident(verdict, min(judgement.since, now))
+        incident = ladder.incident or Incident(verdict, min(judgement.since, now), why=judgement.why)
         return replace(ladder, incident=incident, well_since=None)
     if ladder.incident is None or not _well(view):
         return _not_well(ladder)

@@ -39,6 +39,20 @@ def test_a_page_that_gave_up_its_connection_is_one_incident_with_its_cure() -> N
     assert kept[0].at - began < 1 and kept[0].text == "the server is up and the page's connection is dead"
 
 
+def test_what_is_mended_in_the_turn_in_which_it_is_seen_is_told_for_what_it_was() -> None:
+    world = settled(Policy(url=HOME))
+    kept = chronicled(world)
+    world.do("page.crash")
+    world.run(world.now + 60)
+    assert [(each.kind, each.verdict, each.remedy) for each in kept] == [
+        (Kind.BEGAN, Verdict.CRASHED, None),
+        (Kind.DONE, Verdict.CRASHED, Remedy.RELOAD),
+        (Kind.SEEN, Verdict.HEALTHY, None),
+        (Kind.CURED, Verdict.HEALTHY, Remedy.RELOAD),
+    ]
+    assert "crash" in kept[0].text.lower() or "renderer" in kept[0].text.lower()
+
+
 def test_evidence_is_kept_before_the_first_step_and_after_the_cure_and_of_nothing_else() -> None:
     world = settled(Policy(url=HOME))
     before, asked = len(world.did), len(world.asked)
