@@ -126,7 +126,7 @@ def browser(machine: Machine) -> Iterator[Finding]:
     names = ("chromium", "chromium-browser") if command == "auto" else (command,)
     found = next((path for name in names if (path := machine.which(name))), None)
     if found is None:
-        yield Finding("browser", State.BAD, f"{' or '.join(names)}: not there", "apt install chromium, or set browser.command")
+        yield Finding("browser", State.BAD, f"{' or '.join(names)}: not there", "sudo apt install chromium, or set browser.command")
         return
     yield Finding("browser", State.GOOD, machine.run(found, "--version") or found)
 
@@ -135,11 +135,14 @@ def display(machine: Machine) -> Iterator[Finding]:
     """There is something to draw on, and with."""
     cards, nodes = machine.find("/dev/dri/card*"), machine.find("/dev/dri/renderD*")
     mode = machine.configuration.get("display", "auto")
+    if mode == "headless":
+        yield Finding("screen", State.GOOD, "none is wanted: display.mode is headless")
+        return
     if mode in ("auto", "cage"):
         if machine.which("cage") is None:
-            yield Finding("compositor", State.BAD, "cage is not there", "apt install cage xwayland")
+            yield Finding("compositor", State.BAD, "cage is not there", "sudo apt install cage xwayland")
         elif machine.which("Xwayland") is None:
-            yield Finding("compositor", State.BAD, "cage is there and refuses to start without Xwayland", "apt install xwayland")
+            yield Finding("compositor", State.BAD, "cage is there and refuses to start without Xwayland", "sudo apt install xwayland")
         else:
             yield Finding("compositor", State.GOOD, "cage and Xwayland are there")
     if not cards:
@@ -173,13 +176,14 @@ def seat(machine: Machine) -> Iterator[Finding]:
     if groups is None:
         yield Finding("user", State.HINT, f"there is no user {USER}: kioskd was not installed from its package, or runs in a session")
         return
-    missing = [group for group in GROUPS if group not in groups]
+    lent = machine.run("systemctl", "show", "kioskd", "--property=SupplementaryGroups", "--value") or ""
+    missing = [group for group in GROUPS if group not in groups | set(lent.split())]
     if missing:
         yield Finding(
             "user", State.BAD, f"{USER} is not in {', '.join(missing)}", f"sudo usermod -aG {','.join(missing)} {USER}, then restart kioskd"
         )
     else:
-        yield Finding("user", State.GOOD, f"{USER} is in {', '.join(GROUPS)}")
+        yield Finding("user", State.GOOD, f"{USER} is in {', '.join(GROUPS)} while it runs")
     if machine.path("/run/seatd.sock").exists() or machine.run("systemctl", "is-active", "seatd") == "active":
         yield Finding("seat", State.GOOD, "seatd answers")
     elif machine.status is not None and machine.status["display"]["state"] == "up":
@@ -194,23 +198,22 @@ def memory(machine: Machine) -> Iterator[Finding]:
     if "memory" in controllers:
         yield Finding("memory", State.GOOD, "the kernel bounds it for each service")
     else:
-        advice = "add cgroup_enable=memory to the line in /boot/firmware/cmdline.txt and reboot"
+        advice = "on a Raspberry Pi: add cgroup_enable=memory to the line in /boot/firmware/cmdline.txt and reboot"
         yield Finding("memory", State.HINT, "the kernel does not count it for services: only kioskd's own limit holds", advice)
 
 
 def disk(machine: Machine) -> Iterator[Finding]:
     """There is room for profile and state."""
-    for name in dict.fromkeys(
-        (machine.configuration.get("state", "/var/lib/kioskd"), machine.configuration.get("profile", "/var/lib/kioskd"))
-    ):
+    state = machine.configuration.get("state", "/var/lib/kioskd")
+    seen = set()
+    for name in (state, machine.configuration.get("profile", state)):
         path = machine.path(name)
-        while not path.exists() and path != path.parent:
+        while not os.path.exists(path):  # or may not be looked at: what it is in, then
             path = path.parent
-        try:
-            found = os.statvfs(path)
-        except OSError as error:
-            yield Finding("disk", State.UNKNOWN, f"{name}: {error.strerror}")
+        if name == "volatile" or (device := os.stat(path).st_dev) in seen:
             continue
+        seen.add(device)
+        found = os.statvfs(path)
         free, inodes = found.f_bavail * found.f_frsize, found.f_favail
         says = f"{free >> 20} MB and {inodes} inodes free at {name}"
         advice = "sudo apt clean, sudo journalctl --vacuum-size=50M"
@@ -274,7 +277,9 @@ def clock(machine: Machine) -> Iterator[Finding]:
 
 def page(machine: Machine) -> Iterator[Finding]:
     """The page's server answers from here."""
-    url = machine.configuration.get("url")
+    if not machine.configuration:
+        return  # it cannot be read: that was said
+    url = machine.configuration["url"]
     if not url:
         yield Finding("page", State.HINT, "no url is configured: the screen shows how to set one", "url: … in /etc/kioskd.yaml")
         return
@@ -284,23 +289,25 @@ def page(machine: Machine) -> Iterator[Finding]:
         reason = getattr(error, "reason", None) or error
         yield Finding("page", State.BAD, f"its server does not answer from here: {reason}", "check the address, the network and the server")
         return
+    if status in (401, 403):
+        yield Finding("page", State.HINT, f"its server answers {status}: it wants a sign-in, which the browser may have")
+        return
     yield Finding("page", State.GOOD if status < 400 else State.BAD, f"its server answers {status}")
 
 
 def build(machine: Machine) -> Iterator[Finding]:
-    """The front end's build can be read by the service."""
+    """The front end's build can be read by the service, by its own word: who asks may read more, or less."""
     index = machine.configuration.get("index")
     if not index:
         return
-    said = (
-        machine.run("runuser", "-u", USER, "--", "test", "-r", index) if os.geteuid() == 0 else ("" if os.access(index, os.R_OK) else None)
-    )
-    if said is None:
-        user = USER if os.geteuid() == 0 else "you"
-        advice = f"sudo setfacl -R -m u:{USER}:rX {Path(index).parent}, and x for each folder above it"
-        yield Finding("deploy", State.BAD, f"{index} cannot be read by {user}", advice)
+    if machine.status is None:
+        yield Finding("deploy", State.UNKNOWN, f"{index}: only the running kioskd can tell whether it may read that")
+    elif missing := machine.status["versions"]["missing"]:
+        refused = missing[0].startswith("Cannot read")
+        advice = f"sudo setfacl -R -m u:{USER}:rX {Path(index).parent}, and x for each folder above it" if refused else ""
+        yield Finding("deploy", State.BAD, f"the build is not complete: {missing[0]}", advice)
     else:
-        yield Finding("deploy", State.GOOD, f"{index} can be read")
+        yield Finding("deploy", State.GOOD, f"{index} can be read, and the build is complete")
 
 
 def unit(machine: Machine) -> Iterator[Finding]:
@@ -314,7 +321,7 @@ def unit(machine: Machine) -> Iterator[Finding]:
         yield Finding("service", State.HINT, "kioskd.service is not installed here")
         return
     if known.get("UnitFileState") != "enabled":
-        yield Finding("service", State.HINT, "it does not start by itself", "sudo systemctl enable kioskd")
+        yield Finding("service", State.HINT, "it does not start by itself", "sudo systemctl enable kioskd; with a desktop: README.Debian")
     if known.get("DropInPaths"):
         yield Finding("service", State.HINT, f"the unit was changed by {known['DropInPaths']}", "take that away if something is refused")
     else:
@@ -348,21 +355,19 @@ def model(machine: Machine) -> dict[str, str]:
     }
 
 
-def report(machine: Machine, version: str, incidents: list[dict[str, Any]]) -> str:
-    """Return everything in one text that a user can attach: nothing in it is secret, for the status has no queries and no passwords."""
-    parts = [f"kioskd {version}", *(f"{name}: {text}" for name, text in model(machine).items() if text), ""]
-    parts += [f"{each.state.value:8} {each.about}: {each.says}" for each in findings(machine)]
-    parts += [
-        "",
-        "== status",
-        json.dumps(machine.status, indent=1),
-        "",
-        "== incidents",
-        json.dumps(incidents[:20], indent=1),
-        "",
-        "== journal",
-    ]
-    parts.append(
-        machine.run("journalctl", "--unit", "kioskd", "--boot", "--lines", "200", "--no-pager", "--output", "short-iso-precise") or ""
-    )
-    return "\n".join(parts) + "\n"
+def report(machine: Machine, version: str, incidents: list[dict[str, Any]] | None) -> str:
+    """Return everything in one text that a user can attach: nothing in it is secret, for the status has no queries and no passwords.
+
+    ``incidents``: None where they could not be had.
+    """
+    journal = machine.run("journalctl", "--unit", "kioskd", "--boot", "--lines", "200", "--no-pager", "--output", "short-iso-precise")
+    missing = "could not be read: run this once more with sudo"
+    return "\n".join(
+        [
+            f"kioskd {version}", *(f"{name}: {text}" for name, text in model(machine).items() if text), "",
+            *(f"{each.state.value:8} {each.about}: {each.says}" for each in findings(machine)), "",
+            "== status", json.dumps(machine.status, indent=1), "",
+            "== incidents", missing if incidents is None else json.dumps(incidents[:20], indent=1), "",
+            "== journal", missing if journal in (None, "", "-- No entries --") else str(journal), "",
+        ]
+    )  # fmt: skip

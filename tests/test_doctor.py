@@ -10,7 +10,7 @@ from kioskd.doctor import Finding, Machine, State
 
 WELL: dict[str, Any] = {
     "verdict": "HEALTHY", "why": "the page is as it should be", "problems": {}, "configuration": {"mistakes": []},
-    "display": {"state": "up"},
+    "display": {"state": "up"}, "versions": {"missing": []},
 }  # fmt: skip
 
 
@@ -22,9 +22,10 @@ class Pi(Machine):
         self.commands = {
             "chromium": "Chromium 156.0", "cage": "", "Xwayland": "", "vcgencmd get_throttled": "throttled=0x0",
             "systemctl is-active seatd": "active", "timedatectl": "yes",
+            "systemctl show kioskd --property=SupplementaryGroups": "video input systemd-journal",
             "systemctl show": "LoadState=loaded\nUnitFileState=enabled\nDropInPaths=",
         }  # fmt: skip
-        self.members: set[str] | None = set(doctor.GROUPS)
+        self.members: set[str] | None = {"kioskd", "render"}  # the unit lends it the others
         self.answer: int | OSError = 200
         self.write("/dev/dri/card0", "")
         self.write("/dev/dri/renderD128", "")
@@ -103,6 +104,7 @@ TROUBLES = [
     trouble("wrong clock", lambda pi: pi.commands.update({"timedatectl": "no"}), State.HINT, "not in sync", "set-ntp"),
     trouble("no server", lambda pi: setattr(pi, "answer", OSError("refused")), State.BAD, "does not answer from here: refused", "network"),
     trouble("a server that fails", lambda pi: setattr(pi, "answer", 502), State.BAD, "502"),
+    trouble("a server that wants a sign-in", lambda pi: setattr(pi, "answer", 401), State.HINT, "401", ""),
     trouble("no url", lambda pi: pi.configuration.update(url=None), State.HINT, "no url", "url:"),
     trouble("not enabled", lambda pi: pi.commands.update({"systemctl show": "LoadState=loaded\nUnitFileState=disabled\nDropInPaths="}),
             State.HINT, "by itself", "enable"),
@@ -122,9 +124,34 @@ def test_what_is_wrong_is_named_with_the_way_out(pi: Pi, broken: Any, state: Sta
     assert [each for each in found(pi, State.BAD) if each not in named] == []
 
 
-def test_a_build_that_cannot_be_read_is_named(pi: Pi, tmp_path: Path) -> None:
-    pi.configuration["index"] = str(tmp_path / "dist/index.html")
-    assert any("cannot be read" in each.says and "setfacl" in each.advice for each in found(pi, State.BAD))
+def test_whether_a_build_can_be_read_only_the_service_knows(pi: Pi, tmp_path: Path) -> None:
+    index = tmp_path / "dist/index.html"  # who asks could not read it
+    pi.configuration["index"] = str(index)
+    assert any("can be read, and the build is complete" in each.says for each in found(pi, State.GOOD))
+    pi.status = {**WELL, "versions": {"missing": [f"Cannot read {index}: Permission denied"]}}
+    assert [(each.about, "setfacl" in each.advice) for each in found(pi, State.BAD)] == [("deploy", True)]
+    pi.status = {**WELL, "versions": {"missing": ["/app.js"]}}
+    assert [(each.about, each.advice) for each in found(pi, State.BAD)] == [("deploy", "")]
+    pi.status = None
+    assert [each.about for each in found(pi, State.UNKNOWN)] == ["deploy"]
+
+
+def test_a_disk_is_told_of_once_and_a_folder_that_may_not_be_looked_into_is_no_riddle(pi: Pi) -> None:
+    pi.configuration["profile"] = "/var/lib/kioskd/profile"
+    assert len([each for each in doctor.findings(pi) if each.about == "disk"]) == 1
+    pi.configuration["profile"] = "volatile"
+    assert len([each for each in doctor.findings(pi) if each.about == "disk"]) == 1
+    pi.path("/var/lib/kioskd").chmod(0)
+    pi.configuration["state"] = "/var/lib/kioskd/below"
+    assert [each.state for each in doctor.findings(pi) if each.about == "disk"] == [State.GOOD]
+    pi.path("/var/lib/kioskd").chmod(0o700)
+
+
+def test_a_machine_that_is_to_have_no_screen_lacks_none(pi: Pi) -> None:
+    pi.configuration["display"] = "headless"
+    pi.remove("/dev/dri/card0")
+    pi.commands.pop("cage")
+    assert found(pi, State.BAD) == []
 
 
 def test_a_check_that_breaks_takes_no_other_along(pi: Pi) -> None:
@@ -138,3 +165,10 @@ def test_the_report_has_model_findings_status_and_incidents(pi: Pi) -> None:
     assert text.startswith("kioskd 0.1\nmodel: Raspberry Pi 4 Model B Rev 1.4\n")
     for part in ("good     GPU: 1 render node", '"verdict": "HEALTHY"', '"id": 7', "== journal"):
         assert part in text
+
+
+def test_a_report_says_what_it_could_not_have(pi: Pi) -> None:
+    pi.commands["journalctl"] = "-- No entries --"
+    text = doctor.report(pi, "0.1", None)
+    assert "== incidents\ncould not be read: run this once more with sudo\n" in text
+    assert "== journal\ncould not be read: run this once more with sudo\n" in text
