@@ -44,7 +44,11 @@ class Refused(Exception):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out one command; return its exit code."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, more = parser.parse_known_args(arguments)
+    if more and options.does is not _logs:
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
+    options.more = more
     try:
         options.does(options)
     except Refused as refused:
@@ -100,8 +104,8 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true", help="for programs")
     doctor.add_argument("--report", metavar="FILE", help="write all of it, with versions, status and journal, to one file to attach")
     doctor.add_argument("--config", metavar="FILE", default=CONFIG, help="default: %(default)s")
-    logs = command("logs", _logs, "kioskd's journal, explained (journalctl)", asks=False)
-    logs.add_argument("more", nargs=argparse.REMAINDER, metavar="…", help="journalctl's own arguments, such as --since today")
+    logs = command("logs", _logs, "kioskd's journal, explained; further arguments are journalctl's, such as --since=today", asks=False)
+    logs.usage = "kioskctl logs [-h] [JOURNALCTL'S …]"
     command("version", _version, "print the version", asks=False)
     return parser
 
@@ -160,7 +164,7 @@ def _known(options: argparse.Namespace, path: str, body: dict[str, str] | None =
 
 def _said(error: Exception) -> str:
     if isinstance(error, PermissionError):
-        return f"only root and the group kioskd may (sudo adduser {os.environ.get('USER', 'USER')} kioskd, then log in again)"
+        return f"only root and the group kioskd may (sudo usermod -aG kioskd {os.environ.get('USER', 'USER')}, then log in again)"
     if isinstance(error, FileNotFoundError | ConnectionRefusedError):
         return "it is not running here (systemctl status kioskd)"
     return str(error)
@@ -297,7 +301,7 @@ def _doctor(options: argparse.Namespace) -> None:
     from kioskd.edges.config_file import read
     from kioskd.errors import ConfigError
 
-    status, incidents = None, []
+    status, incidents = None, None
     try:
         status = _current(options)
         incidents = _known(options, "/api/incidents")["incidents"]

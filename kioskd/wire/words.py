@@ -24,9 +24,7 @@ class Paint:
 def status_lines(known: dict[str, Any], now: datetime, paint: Paint) -> Iterator[str]:
     """Return ``GET /api/status`` as a person reads it. ``now``: with its time zone."""
     verdict, page, browser, coming = known["verdict"], known["page"], known["browser"], known["next"]
-    since = f" for {ago(known['since'], now)}" if known["since"] else ""
-    rung = "" if known["rung"] == "CALM" else f", {known['rung'].lower()}"
-    yield f"{paint(LOOKS.get(verdict, BAD), f'● {verdict}')}  {known['why']}{paint(FAINT, since + rung)}"
+    yield f"{paint(LOOKS.get(verdict, BAD), f'● {verdict}')}  {known['why']}{paint(FAINT, _since(known, now))}"
     if known["needs_person"]:
         yield paint(BAD, "  A person is needed: all that kioskd has was done three times. kioskctl incidents says what.")
     for name, text in (
@@ -43,6 +41,16 @@ def status_lines(known: dict[str, Any], now: datetime, paint: Paint) -> Iterator
         yield f"  {paint(WARNING, f'{name:8}')} {text}"
     for text in known["configuration"]["mistakes"]:
         yield f"  {paint(BAD, 'config  ')} {text}"
+
+
+def _since(known: dict[str, Any], now: datetime) -> str:
+    """Return for how long: ``since`` is when the incident began or, without one, when the document came."""
+    if known["since"] is None or known["verdict"] == "PAUSED":  # for how long that is, its own line says
+        return ""
+    past, rung = ago(known["since"], now), known["rung"].lower()
+    if rung == "calm":
+        return f" for {past}"
+    return f"; {rung}, the first sign was {past} ago" if known["verdict"] == "HEALTHY" else f" for {past}, {rung}"
 
 
 def _page(page: dict[str, Any], now: datetime) -> str:

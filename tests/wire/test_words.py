@@ -52,7 +52,9 @@ VERSION = {"version": 1795686000, "digest": "sha256:ab"}  # 2026-11-26 11:00
 @pytest.mark.parametrize(
     ("over", "line"),
     [
-        ({"rung": "RELOADED"}, "● HEALTHY  the page is as it should be for 2 h, reloaded"),
+        ({"rung": "RELOADED"}, "● HEALTHY  the page is as it should be; reloaded, the first sign was 2 h ago"),
+        ({"rung": "RELOADED", "verdict": "STUCK", "why": "cut off"}, "● STUCK  cut off for 2 h, reloaded"),
+        ({"verdict": "PAUSED", "why": "paused for 600 s"}, "● PAUSED  paused for 600 s"),
         ({"since": None}, "● HEALTHY  the page is as it should be"),
         ({"needs_person": True}, "  A person is needed: all that kioskd has was done three times. kioskctl incidents says what."),
         ({"page": connected(open_since=None, dead_since=at("11:59:30"))}, "  page     http://wall/, its connection has been dead for 30 s"),
