@@ -10,8 +10,8 @@ from tests.system.screen import CONFIG, PAGE, STATE, install, main_pid, processe
 
 pytestmark = pytest.mark.system
 
-#: What apt, dpkg and systemd write for themselves whatever is installed: logs, lists, databases and their backups, random seeds.
-THEIR_OWN = ("/var/log", "/var/cache/apt", "/var/lib/apt", "/var/lib/dpkg", "/var/lib/systemd", "/var/backups",
+#: What apt, dpkg, man-db and systemd write for themselves whatever is installed: logs, lists, databases and their backups, random seeds.
+THEIR_OWN = ("/var/log", "/var/cache/apt", "/var/cache/man", "/var/lib/apt", "/var/lib/dpkg", "/var/lib/systemd", "/var/backups",
              "/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-")  # fmt: skip
 #: The same in memory, where agetty adds the sign by which it is told of a reload.
 THEIR_OWN_IN_MEMORY = ("/run/systemd", "/run/udev", "/run/log", "/run/agetty.reload")
