@@ -316,7 +316,8 @@ def _doctor(options: argparse.Namespace) -> None:
         }  # fmt: skip
         configuration = {name: getattr(value, "value", value) for name, value in words.items()}  # "auto" is a word, not a path
     except ConfigError as error:
-        print(error, file=sys.stderr)
+        if not status or status["configuration"]["mistakes"] != list(error.mistakes):  # else it is one of the findings
+            print(error, file=sys.stderr)
     machine = doctor.Machine(status=status, configuration=configuration)
     if options.report:
         _write(options.report, doctor.report(machine, __version__, incidents).encode())

@@ -361,7 +361,7 @@ def report(machine: Machine, version: str, incidents: list[dict[str, Any]] | Non
     ``incidents``: None where they could not be had.
     """
     journal = machine.run("journalctl", "--unit", "kioskd", "--boot", "--lines", "200", "--no-pager", "--output", "short-iso-precise")
-    missing = "could not be read: run this once more with sudo"
+    missing = "could not be read: if kioskd runs, do this once more with sudo"
     return "\n".join(
         [
             f"kioskd {version}", *(f"{name}: {text}" for name, text in model(machine).items() if text), "",

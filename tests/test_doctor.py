@@ -147,6 +147,11 @@ def test_a_disk_is_told_of_once_and_a_folder_that_may_not_be_looked_into_is_no_r
     pi.path("/var/lib/kioskd").chmod(0o700)
 
 
+def test_of_a_configuration_that_cannot_be_read_nothing_is_made_up(pi: Pi) -> None:
+    pi.configuration.clear()
+    assert [each for each in doctor.findings(pi) if each.about == "page"] == []
+
+
 def test_a_machine_that_is_to_have_no_screen_lacks_none(pi: Pi) -> None:
     pi.configuration["display"] = "headless"
     pi.remove("/dev/dri/card0")
@@ -170,5 +175,5 @@ def test_the_report_has_model_findings_status_and_incidents(pi: Pi) -> None:
 def test_a_report_says_what_it_could_not_have(pi: Pi) -> None:
     pi.commands["journalctl"] = "-- No entries --"
     text = doctor.report(pi, "0.1", None)
-    assert "== incidents\ncould not be read: run this once more with sudo\n" in text
-    assert "== journal\ncould not be read: run this once more with sudo\n" in text
+    assert "== incidents\ncould not be read: if kioskd runs, do this once more with sudo\n" in text
+    assert "== journal\ncould not be read: if kioskd runs, do this once more with sudo\n" in text

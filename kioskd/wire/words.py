@@ -54,8 +54,9 @@ def _since(known: dict[str, Any], now: datetime) -> str:
 
 
 def _page(page: dict[str, Any], now: datetime) -> str:
-    parts = [page["url"] or "none yet"]
-    connection = page["connection"]
+    if not page["url"]:
+        return "none"
+    parts, connection = [page["url"]], page["connection"]
     if connection["dead_since"]:
         parts.append(f"its connection has been dead for {ago(connection['dead_since'], now)}")
     elif connection["closed_by_page"]:

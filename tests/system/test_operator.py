@@ -177,7 +177,7 @@ def test_its_report_has_everything_or_says_what_it_could_not_have(kiosk: Machine
         assert part in report
     as_user(kiosk, PERSON, "kioskctl doctor --report report.txt")
     report = kiosk.run("cat", f"/home/{PERSON}/report.txt")
-    assert report.count("could not be read: run this once more with sudo") == 2 and '"verdict": ' in report
+    assert report.count("could not be read: if kioskd runs, do this once more with sudo") == 2 and '"verdict": ' in report
 
 
 def test_a_screenshot_is_of_the_whole_screen(kiosk: Machine) -> None:
