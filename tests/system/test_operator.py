@@ -69,9 +69,10 @@ def test_the_commands_of_the_readme_bring_the_own_page_to_the_screen(bare: Machi
     install, check, *rest = said
     assert install == "sudo apt install ./kioskd_*_all.deb"
     assert said[check] == f"{CONFIG}: good; the page is {PAGE}\n"
-    systemctl, glance, curl, replay = rest
+    systemctl, glance, incidents, pair, curl, replay = rest
     assert "active (running)" in said[systemctl] and "HEALTHY" in said[systemctl]
     assert said[glance].startswith("● HEALTHY") and PAGE in said[glance]
+    assert "NO_BROWSER" in said[incidents] and re.search(r"^http://127\.0\.0\.1:8137/pair\?code=\S+$", said[pair], re.MULTILINE)
     assert json.loads(said[curl])["page"]["url"] == PAGE
     assert re.search(r"^The same \d+ decisions again\.$", said[replay], re.MULTILINE)
     assert document(bare), "by the dashboard's own word"
