@@ -165,7 +165,7 @@ class Daemon:
         picture, troubles, memory = await self.screen.evidence(act.generation)
         errors, requests = read_troubles(troubles)
         journal = await asyncio.to_thread(lines_of_late, JOURNAL_S) if act.after else ()
-        await self.ledger.keep(Evidence("", errors, requests, journal, memory), picture)
+        await self.ledger.keep(Evidence("", errors, requests, journal, memory), picture, last=act.after)
 
     async def _reboot(self, act: a.RebootHost) -> None:
         """Under the shipped unit systemd reboots when we have ended (its ``ExecStopPost=``): we may not."""

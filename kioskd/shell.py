@@ -145,7 +145,7 @@ class Shell:
         judgement, ladder = self.kernel.judgement, self.kernel.ladder
         if entries:
             self._number = self.record(entries)
-        fields = {"INCIDENT": self._number} if ladder.incident is not None else {}
+        fields = {"INCIDENT": self._number} if self.chronicle.telling else {}
         for entry in entries:
             if entry.kind is Kind.CURED:
                 cure = entry.remedy.value if entry.remedy else "by itself"

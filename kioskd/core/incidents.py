@@ -18,6 +18,11 @@ from kioskd.core.verdict import Verdict
 FULL = 60
 PACE_S = 3600.0
 
+#: What kioskd's own start is made of, each once; and how long it may take before it is told as an incident.
+START = {Remedy.START, Remedy.GO_HOME}
+CALM = {Verdict.NO_BROWSER, Verdict.UNREADABLE, Verdict.HEALTHY}
+START_S = 30.0
+
 #: States on the way: what they lead to is said.
 PASSING = (Verdict.LOADING, Verdict.PAUSED)
 
@@ -58,10 +63,27 @@ class Chronicle:
         self._busy: Action | None = None  # the step that is being carried out
         self._entries = self._left_out = 0
         self._kept_at = 0.0
+        self._held: list[Entry] | None = []  # of kioskd's own start, as long as it is nothing else
+
+    @property
+    def telling(self) -> bool:
+        """Whether there is an incident, and it is more than kioskd's own start."""
+        return self._incident is not None and self._held is None
 
     def turn(self, now: float, fact: Fact) -> list[Entry]:
         """Return what the turn that the kernel has just taken adds, in order."""
         self._first = now if self._first is None else self._first
+        entries = self._entries_of(now, fact)
+        if self._held is None:
+            return entries
+        held = [*self._held, *entries]
+        if now - self._first <= START_S and _only_a_start(held):
+            self._held = None if self._incident is None and self._healthy_at is not None else held
+            return []
+        self._held = None
+        return held
+
+    def _entries_of(self, now: float, fact: Fact) -> list[Entry]:
         before, incident = self._incident, self._kernel.ladder.incident
         if self._kernel.judgement.verdict is not Verdict.HEALTHY:
             self._healthy_at = None
@@ -117,3 +139,9 @@ class Chronicle:
         self._kept_at = now
         entry, self._left_out = replace(entry, left_out=self._left_out), 0
         return [entry]
+
+
+def _only_a_start(entries: list[Entry]) -> bool:
+    done = [entry.remedy for entry in entries if entry.kind is Kind.DONE]
+    unlike = [entry for entry in entries if entry.kind is Kind.FAILED or entry.verdict not in CALM]
+    return not unlike and len(done) == len(set(done)) and START.issuperset(done)

@@ -43,6 +43,7 @@ class Ledger:
         self._waiting: deque[str] = deque(maxlen=WAITING)
         self._stirred = asyncio.Event()
         self._pictures = 0  # of this incident
+        self._wanted = False  # whether evidence is: a start of kioskd is none, and its picture nobody's
 
     # --- writing ------------------------------------------------------------------------------------
 
@@ -62,12 +63,15 @@ class Ledger:
         clocks = self._clocks()
         for entry in entries:
             if entry.kind is Kind.BEGAN:
-                self.number, self._pictures = self.number + 1, 0
+                self.number, self._pictures, self._wanted = self.number + 1, 0, True
             self._put(entry_line(self.number, entry, clocks))
         return self.number
 
-    async def keep(self, evidence: Evidence, picture: bytes = b"") -> None:
-        """Take evidence of the present incident, with a picture where one could be had."""
+    async def keep(self, evidence: Evidence, picture: bytes = b"", last: bool = False) -> None:
+        """Take evidence of the present incident, with a picture where one could be had. ``last``: it is over."""
+        if not self._wanted:
+            return
+        self._wanted = not last
         name = ""
         if 0 < len(picture) <= PICTURE_LIMIT:
             self._pictures += 1
@@ -148,6 +152,8 @@ class Ledger:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with open(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "wb") as file:
             file.write(picture)
+            file.flush()
+            os.fsync(file.fileno())  # the line that names it comes after it
         by_age = sorted(folder.iterdir(), key=lambda each: each.stat().st_mtime_ns, reverse=True)
         size = 0
         for each in by_age:

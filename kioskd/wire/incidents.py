@@ -135,7 +135,7 @@ def _go_on(incident: dict[str, Any], what: object, at: str, told: dict[str, Any]
         case Kind.SEEN.value:
             incident["seen"].append({"at": at, "verdict": verdict, "why": why})
         case Kind.DONE.value:
-            _settle(incident, IN_VAIN)
+            _settle(incident, IN_VAIN if incident["actions"] and incident["actions"][-1]["for"] == verdict else HELPED)
             incident["actions"].append({"at": at, "what": remedy, "for": verdict, "outcome": OPEN})
         case Kind.FAILED.value:
             _settle(incident, f"failed: {why}")

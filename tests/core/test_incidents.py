@@ -1,7 +1,10 @@
 """What is kept of an incident: told by a world in which things go wrong, and bounded."""
 
+import pytest
+
 from kioskd.core import actions as a
 from kioskd.core import facts as f
+from kioskd.core import incidents
 from kioskd.core.incidents import FULL, Chronicle, Entry, Kind
 from kioskd.core.policy import Policy
 from kioskd.core.steps import Remedy
@@ -65,15 +68,41 @@ def test_evidence_is_kept_before_the_first_step_and_after_the_cure_and_of_nothin
     assert after == [a.KeepEvidence(1, after=True)]
 
 
-def test_the_start_of_kioskd_is_where_its_own_start_begins() -> None:
+def started(*troubles: str) -> tuple[World, list[Entry]]:
+    """A kioskd that has just started, with these troubles from the first moment."""
     world = World(Policy(url=HOME))
-    kept = chronicled(world)
+    for trouble in troubles:
+        world.do(trouble)
     world.boot(Policy(url=HOME))
-    assert kept == [], "another kernel has been started"
-    kept = chronicled(world)
-    world.run(world.now + 30)
-    assert kept[0].kind is Kind.BEGAN and kept[0].at >= 1000.0
-    assert kept[-1].kind is Kind.CURED and kept[-1].seconds is not None and kept[-1].seconds < 5
+    return world, chronicled(world)
+
+
+def test_a_start_of_kioskd_is_no_incident() -> None:
+    world, kept = started()
+    world.run(world.now + 60)
+    assert kept == []
+    world.do("page.give_up_socket")
+    world.run(world.now + 15)
+    assert [each.kind for each in kept] == [Kind.BEGAN], "the first one is"
+
+
+@pytest.mark.parametrize(("trouble", "end"), [("browser.vanish", "browser.install"), ("server.stop", "server.start")])
+def test_a_start_that_is_more_than_one_is_told_from_its_beginning(trouble: str, end: str) -> None:
+    world, kept = started(trouble)
+    world.run(world.now + 2)
+    assert (kept[0].kind, kept[0].text) == (Kind.BEGAN, "not started yet") and 1000.0 <= kept[0].at < world.now - 1
+    world.do(end)
+    world.run(world.now + 60)
+    assert kept[-1].kind is Kind.CURED and kept[-1].remedy is not None
+
+
+def test_a_start_that_takes_too_long_is_told_while_it_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(incidents, "START_S", 0.4)
+    world, kept = started()
+    world.run(world.now + 1)
+    assert [each.kind for each in kept] == [Kind.BEGAN, Kind.SEEN, Kind.DONE, Kind.SEEN, Kind.DONE, Kind.SEEN]
+    world.run(world.now + 60)
+    assert kept[-1].kind is Kind.CURED and kept[-1].seconds is not None and kept[-1].seconds < 1
 
 
 def test_a_quiet_day_adds_nothing() -> None:
