@@ -1,27 +1,21 @@
-"""The command ``kioskctl``: ask the running kioskd, or tell it something. Talks HTTP over kioskd's unix socket."""
+"""The command ``kioskctl``: ask the running kioskd, or tell it something."""
 
 import argparse
-import http.client
 import json
 import os
-import socket
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from kioskd import __version__
+from kioskd import __version__, asking
+from kioskd.asking import Refused
 from kioskd.wire.words import Paint, doctor_lines, incident_lines, incident_text, status_lines
 
-ASK_S = 10.0
 RELOAD_S = 30.0  # it may have to restart the browser
 WATCH_S = 1.0
-API = "http://127.0.0.1:8137"
-CONTROL = "/run/kioskd/control.sock"
 CONFIG = "/etc/kioskd.yaml"
 UNIT = "kioskd.service"
 
@@ -36,10 +30,6 @@ examples:
 
 Exit codes: 0 done, 1 not done (the reason is on standard error), 2 the command line is not understood.
 """
-
-
-class Refused(Exception):
-    """It could not be done; the text is for a person."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,19 +58,20 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"kioskctl {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, does: Callable[[argparse.Namespace], None], text: str, asks: bool = True) -> argparse.ArgumentParser:
         it = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         it.set_defaults(does=does)
         if asks:
-            it.add_argument("--socket", default=_control(), metavar="PATH", help="kioskd's unix socket (default: %(default)s)")
+            it.add_argument("--socket", default=asking.control(), metavar="PATH", help="kioskd's unix socket (default: %(default)s)")
         return it
 
     status = command("status", _status, "is it all right, what is on the screen, and what comes next")
     status.add_argument("--json", action="store_true", help="everything, for programs")
     status.add_argument("--watch", action="store_true", help="again and again, until Ctrl+C")
-    status.add_argument("--api", metavar="URL", help=f"ask here instead of the unix socket, such as {API}")
+    status.add_argument("--api", metavar="URL", help=f"ask here instead of the unix socket, such as {asking.API}")
     incidents = command("incidents", _incidents, "what happened, newest first")
     incidents.add_argument("-f", "--follow", action="store_true", help="and what happens from now on, until Ctrl+C")
     incidents.add_argument("--json", action="store_true", help="everything, for programs")
@@ -110,66 +101,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _control() -> str:
-    """Return the socket of the system's kioskd, or of the one in this desktop session where there is no other."""
-    session = f"{os.environ.get('XDG_RUNTIME_DIR')}/kioskd/control.sock"
-    return session if not os.path.exists(os.path.dirname(CONTROL)) and os.path.exists(session) else CONTROL
-
-
-# --- asking ------------------------------------------------------------------------------------------
-
-
-class _Connection(http.client.HTTPConnection):
-    """HTTP over a unix socket."""
-
-    def __init__(self, path: str, timeout: float) -> None:
-        super().__init__("kioskd", timeout=timeout)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
-
-
-def _ask(options: argparse.Namespace, path: str, body: dict[str, str] | None = None, timeout: float = ASK_S) -> bytes:
-    """GET a path, or POST to it where there is a body; raises ``Refused``."""
-    connection = _Connection(options.socket, timeout)
-    try:
-        text = None if body is None else json.dumps(body)
-        connection.request("GET" if body is None else "POST", path, text, {"Content-Type": "application/json"} if text else {})
-        answer = connection.getresponse()
-        content = answer.read()
-    except (OSError, http.client.HTTPException) as error:
-        raise Refused(f"Cannot ask kioskd at {options.socket}: {_said(error)}") from error
-    finally:
-        connection.close()
-    if answer.status >= 300:
-        try:
-            why = json.loads(content)["error"]
-        except (ValueError, KeyError, TypeError):
-            why = f"{answer.status} {answer.reason}"
-        raise Refused(f"kioskd refused: {why}")
-    return content
-
-
-def _known(options: argparse.Namespace, path: str, body: dict[str, str] | None = None, timeout: float = ASK_S) -> dict[str, Any]:
-    try:
-        content = json.loads(_ask(options, path, body, timeout))
-    except ValueError as error:
-        raise Refused(f"Cannot ask kioskd at {options.socket}: its answer is no JSON") from error
-    assert isinstance(content, dict)
-    return content
-
-
-def _said(error: Exception) -> str:
-    if isinstance(error, PermissionError):
-        return f"only root and the group kioskd may (sudo usermod -aG kioskd {os.environ.get('USER', 'USER')}, then log in again)"
-    if isinstance(error, FileNotFoundError | ConnectionRefusedError):
-        return "it is not running here (systemctl status kioskd)"
-    return str(error)
-
-
 def _print(lines: Iterable[str]) -> None:
     for line in lines:
         print(line)
@@ -189,38 +120,20 @@ def _now() -> datetime:
 def _status(options: argparse.Namespace) -> None:
     if options.watch and not options.json:
         _watch(options)
-    known = _current(options)
+    known = asking.current(options.socket, getattr(options, "api", None))
     _print([json.dumps(known, indent=2)] if options.json else status_lines(known, _now(), _paint()))
 
 
 def _watch(options: argparse.Namespace) -> None:
     while True:
-        lines = list(status_lines(_current(options), _now(), _paint()))
+        lines = list(status_lines(asking.current(options.socket, getattr(options, "api", None)), _now(), _paint()))
         home = "\x1b[H\x1b[J" if sys.stdout.isatty() else ""
         print(home + "\n".join(lines), flush=True)
         time.sleep(WATCH_S)  # the pace of the looking
 
 
-def _current(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the status: over the unix socket, or, for those who may not use that, from the loopback."""
-    if (api := getattr(options, "api", None)) is None:
-        try:
-            return _known(options, "/api/status")
-        except Refused as refused:
-            if not isinstance(refused.__cause__, PermissionError):
-                raise
-        api = API
-    try:
-        with urllib.request.urlopen(f"{api}/api/status", timeout=ASK_S) as answer:  # noqa: S310 - the operator's own URL
-            known = json.load(answer)
-    except (OSError, ValueError) as error:
-        raise Refused(f"Cannot ask kioskd at {api}: {error}. Is it running? (systemctl status kioskd)") from error
-    assert isinstance(known, dict)
-    return known
-
-
 def _incidents(options: argparse.Namespace) -> None:
-    known = _known(options, "/api/incidents")
+    known = asking.known(options.socket, "/api/incidents")
     if options.json and not options.follow:
         print(json.dumps(known, indent=2))
         return
@@ -228,22 +141,24 @@ def _incidents(options: argparse.Namespace) -> None:
     if not incidents and not options.follow:
         print("No incident yet: nothing has ever been wrong.")
     _print(incident_lines(incidents if not options.follow else reversed(incidents), _now(), _paint()))
+    if known["torn_lines"]:
+        print(f"{known['torn_lines']} lines could not be read and were left out, as after a power cut.", file=sys.stderr)
     told = {each["id"]: each["ended"] for each in incidents}
     while options.follow:
         sys.stdout.flush()
         time.sleep(WATCH_S)  # the pace of the looking
-        for each in reversed(_known(options, "/api/incidents")["incidents"]):
+        for each in reversed(asking.known(options.socket, "/api/incidents")["incidents"]):
             if told.get(each["id"], "") != each["ended"]:
                 told[each["id"]] = each["ended"]
                 _print([json.dumps(each)] if options.json else incident_lines([each], _now(), _paint()))
 
 
 def _show(options: argparse.Namespace) -> None:
-    found = [each for each in _known(options, "/api/incidents")["incidents"] if each["id"] == options.id]
+    found = [each for each in asking.known(options.socket, "/api/incidents")["incidents"] if each["id"] == options.id]
     if not found:
         raise Refused(f"There is no incident {options.id}, or not any more: kioskctl incidents lists those that are kept")
     if options.picture:
-        _write(options.output or options.picture, _ask(options, f"/api/incidents/{options.picture}"))
+        _write(options.output or options.picture, asking.ask(options.socket, f"/api/incidents/{options.picture}"))
     elif options.json:
         print(json.dumps(found[0], indent=2))
     else:
@@ -251,7 +166,7 @@ def _show(options: argparse.Namespace) -> None:
 
 
 def _screenshot(options: argparse.Namespace) -> None:
-    _write(options.output, _ask(options, "/api/screenshot"))
+    _write(options.output, asking.ask(options.socket, "/api/screenshot"))
 
 
 def _write(name: str, content: bytes) -> None:
@@ -267,26 +182,26 @@ def _write(name: str, content: bytes) -> None:
 
 
 def _reload(options: argparse.Namespace) -> None:
-    known = _known(options, "/api/reload", {"message": options.message}, RELOAD_S)
+    known = asking.known(options.socket, "/api/reload", {"message": options.message}, RELOAD_S)
     print(json.dumps(known) if options.json else f"this screen: {known['screen']}; other screens told: {known['clients']}")
 
 
 def _restart(options: argparse.Namespace) -> None:
-    print(f"this screen: {_known(options, '/api/restart', {'why': options.why})['screen']}")
+    print(f"this screen: {asking.known(options.socket, '/api/restart', {'why': options.why})['screen']}")
 
 
 def _pause(options: argparse.Namespace) -> None:
-    print(f"this screen: {_known(options, '/api/pause', {'for': options.time})['screen']}; kioskctl resume ends that")
+    print(f"this screen: {asking.known(options.socket, '/api/pause', {'for': options.time})['screen']}; kioskctl resume ends that")
 
 
 def _resume(options: argparse.Namespace) -> None:
-    print(f"this screen: {_known(options, '/api/resume', {})['screen']}")
+    print(f"this screen: {asking.known(options.socket, '/api/resume', {})['screen']}")
 
 
 def _pair(options: argparse.Namespace) -> None:
     from kioskd.wire import qr
 
-    known = _known(options, "/api/pair", {})
+    known = asking.known(options.socket, "/api/pair", {})
     first = known["urls"][0]
     if sys.stdout.isatty():
         print(qr.terminal(first))
@@ -300,11 +215,12 @@ def _doctor(options: argparse.Namespace) -> None:
     from kioskd import doctor
     from kioskd.edges.config_file import read
     from kioskd.errors import ConfigError
+    from kioskd.machine import Machine
 
     status, incidents = None, None
     try:
-        status = _current(options)
-        incidents = _known(options, "/api/incidents")["incidents"]
+        status = asking.current(options.socket, getattr(options, "api", None))
+        incidents = asking.known(options.socket, "/api/incidents")["incidents"]
     except Refused:
         pass  # that is one of the findings
     configuration: dict[str, Any] = {}
@@ -318,7 +234,7 @@ def _doctor(options: argparse.Namespace) -> None:
     except ConfigError as error:
         if not status or status["configuration"]["mistakes"] != list(error.mistakes):  # else it is one of the findings
             print(error, file=sys.stderr)
-    machine = doctor.Machine(status=status, configuration=configuration)
+    machine = Machine(status=status, configuration=configuration)
     if options.report:
         _write(options.report, doctor.report(machine, __version__, incidents).encode())
         return

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from kioskd import doctor
-from kioskd.doctor import Finding, Machine, State
+from kioskd.doctor import Finding, State
+from kioskd.machine import Machine
 
 WELL: dict[str, Any] = {
     "verdict": "HEALTHY", "why": "the page is as it should be", "problems": {}, "configuration": {"mistakes": []},

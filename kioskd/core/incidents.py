@@ -18,7 +18,7 @@ from kioskd.core.verdict import Verdict
 FULL = 60
 PACE_S = 3600.0
 
-#: What kioskd's own start is made of, each once; and how long it may take before it is told as an incident.
+#: What a start is made of, each once: of kioskd itself, or of another page that is wanted. And how long it may take before it is told.
 START = {Remedy.START, Remedy.GO_HOME}
 CALM = {Verdict.NO_BROWSER, Verdict.UNREADABLE, Verdict.HEALTHY}
 START_S = 30.0
@@ -63,21 +63,25 @@ class Chronicle:
         self._busy: Action | None = None  # the step that is being carried out
         self._entries = self._left_out = 0
         self._kept_at = 0.0
-        self._held: list[Entry] | None = []  # of kioskd's own start, as long as it is nothing else
+        self._held: list[Entry] | None = []  # of a start, as long as it is nothing else
+        self._held_at: float | None = None
 
     @property
     def telling(self) -> bool:
-        """Whether there is an incident, and it is more than kioskd's own start."""
+        """Whether there is an incident, and it is more than a start."""
         return self._incident is not None and self._held is None
 
     def turn(self, now: float, fact: Fact) -> list[Entry]:
         """Return what the turn that the kernel has just taken adds, in order."""
         self._first = now if self._first is None else self._first
         entries = self._entries_of(now, fact)
+        if entries and entries[0].kind is Kind.BEGAN and self._kernel.view.goal_since == now:
+            self._held, self._held_at = [], None
         if self._held is None:
             return entries
         held = [*self._held, *entries]
-        if now - self._first <= START_S and _only_a_start(held):
+        self._held_at = now if self._held_at is None else self._held_at
+        if now - self._held_at <= START_S and _only_a_start(held):
             self._held = None if self._incident is None and self._healthy_at is not None else held
             return []
         self._held = None

@@ -86,6 +86,18 @@ def test_a_start_of_kioskd_is_no_incident() -> None:
     assert [each.kind for each in kept] == [Kind.BEGAN], "the first one is"
 
 
+def test_another_page_that_is_wanted_is_no_incident_unless_it_cannot_be_had() -> None:
+    world = settled(Policy(url=HOME))
+    kept = chronicled(world)
+    world.tell(f.ConfigRead(Policy(url=HOME + "other")))
+    world.run(world.now + 30)
+    assert kept == [] and world.kernel.view.page.url == HOME + "other"
+    world.do("server.stop")
+    world.tell(f.ConfigRead(Policy(url=HOME)))
+    world.run(world.now + 30)
+    assert kept[0].kind is Kind.BEGAN
+
+
 @pytest.mark.parametrize(("trouble", "end"), [("browser.vanish", "browser.install"), ("server.stop", "server.start")])
 def test_a_start_that_is_more_than_one_is_told_from_its_beginning(trouble: str, end: str) -> None:
     world, kept = started(trouble)

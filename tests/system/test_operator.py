@@ -72,7 +72,8 @@ def test_the_commands_of_the_readme_bring_the_own_page_to_the_screen(bare: Machi
     systemctl, glance, incidents, pair, curl, replay = rest
     assert "active (running)" in said[systemctl] and "HEALTHY" in said[systemctl]
     assert said[glance].startswith("● HEALTHY") and PAGE in said[glance]
-    assert "NO_BROWSER" in said[incidents] and re.search(r"^http://127\.0\.0\.1:8137/pair\?code=\S+$", said[pair], re.MULTILINE)
+    assert said[incidents] == "No incident yet: nothing has ever been wrong.\n"
+    assert re.search(r"^http://127\.0\.0\.1:8137/pair\?code=\S+$", said[pair], re.MULTILINE)
     assert json.loads(said[curl])["page"]["url"] == PAGE
     assert re.search(r"^The same \d+ decisions again\.$", said[replay], re.MULTILINE)
     assert document(bare), "by the dashboard's own word"
