@@ -23,7 +23,7 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 CONSOLE = {
     "/": ("console.html", "text/html"),
     "/console.css": ("console.css", "text/css"),
-    "/console.js": ("console.js", "text/javascript"),
+    **{f"/{name}": (name, "text/javascript") for name in ("console.js", "plots.js", "words.js")},
 }
 CONSOLE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "

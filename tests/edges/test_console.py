@@ -189,7 +189,7 @@ async def test_no_picture_says_why(tmp_path: Path) -> None:
             assert answer.status == 503 and (await answer.json())["error"] == "There is no browser"
 
 
-@pytest.mark.parametrize("path", ["/", "/console.js", "/console.css"])
+@pytest.mark.parametrize("path", ["/", "/console.js", "/plots.js", "/words.js", "/console.css"])
 @asynctest
 async def test_the_console_is_ours_and_runs_only_what_is_ours(tmp_path: Path, path: str) -> None:
     async with opened(tmp_path) as (_, outside, _):
