@@ -86,6 +86,7 @@ class Eye(Stage):
         if not await self.evaluate("'axe' in window"):
             await self.evaluate(f"{AXE.read_text()};0")
         report = await self.evaluate("axe.run(document, {resultTypes: ['violations']}).then(it => it.violations)")
+        await self.evaluate("document.body.style.background = ''")
         for each in report:
             if each["impact"] in ("serious", "critical"):
                 found += [f"{each['id']}: {node['failureSummary']} {node['html']}" for node in each["nodes"]]
