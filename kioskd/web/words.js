@@ -22,10 +22,12 @@ const TEXTS = {
     over: "over after {0}", open_: "not over", interrupted: "kioskd ended in the middle", itself: "by itself", helped: "helped", inVain: "did not help",
     moreLeft: "{0} more of the same were not kept", paused: "left alone until {0}", failed: "It was refused: {0}",
     lengths: "Seconds off the screen", daysAgo: "{0} days ago", noLengths: "No incident in the last seven days.",
-    lengthsAre: "From the first sign to the first of health. {0} in seven days; of those that are over the median is {1}, the longest {2}. Squares: not over, or kioskd ended.",
+    lengthsAre: "From the first sign to the first of health. {0} in seven days;"
+      + " of those that are over the median is {1}, the longest {2}. Squares: not over, or kioskd ended.",
     nothingOver: "From the first sign to now. {0} in seven days, none is over. Squares: not over, or kioskd ended.",
     memories: "Memory of Chromium, MB", noMemories: "Not measured yet: the first figure comes a minute after the browser’s start.",
-    memoriesAre: "Dots: taken in incidents. Line: as it came since this page was opened at {0}, about once a minute; nothing else is kept. Lowest {1}, highest {2}. "
+    memoriesAre: "Dots: taken in incidents. Line: as it came since this page was opened at {0},"
+      + " about once a minute; nothing else is kept. Lowest {1}, highest {2}. "
       + "All of Chromium’s processes; where kioskd is a service, the whole service.", lastMemory: "Last: {0}.",
   },
   sv: {
@@ -46,10 +48,12 @@ const TEXTS = {
     over: "över efter {0}", open_: "inte över", interrupted: "kioskd avslutades mitt i", itself: "av sig självt", helped: "hjälpte", inVain: "hjälpte inte",
     moreLeft: "{0} likadana sparades inte", paused: "lämnas i fred till {0}", failed: "Det nekades: {0}",
     lengths: "Sekunder borta från skärmen", daysAgo: "för {0} dagar sedan", noLengths: "Ingen händelse de senaste sju dagarna.",
-    lengthsAre: "Från första tecknet till första friska stunden. {0} på sju dagar; av dem som är över är medianen {1}, den längsta {2}. Kvadrater: inte över, eller så avslutades kioskd.",
+    lengthsAre: "Från första tecknet till första friska stunden. {0} på sju dagar;"
+      + " av dem som är över är medianen {1}, den längsta {2}. Kvadrater: inte över, eller så avslutades kioskd.",
     nothingOver: "Från första tecknet till nu. {0} på sju dagar, ingen är över. Kvadrater: inte över, eller så avslutades kioskd.",
     memories: "Chromiums minne, MB", noMemories: "Inte mätt ännu: den första siffran kommer en minut efter webbläsarens start.",
-    memoriesAre: "Punkter: tagna under händelser. Linje: som det kommit sedan sidan öppnades {0}, ungefär en gång i minuten; inget annat sparas. Lägst {1}, högst {2}. "
+    memoriesAre: "Punkter: tagna under händelser. Linje: som det kommit sedan sidan öppnades {0},"
+      + " ungefär en gång i minuten; inget annat sparas. Lägst {1}, högst {2}. "
       + "Alla Chromiums processer; där kioskd är en tjänst, hela tjänsten.", lastMemory: "Senast: {0}.",
   },
 }

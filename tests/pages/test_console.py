@@ -18,6 +18,7 @@ from kioskd.wire.incidents import Evidence, entry_line, evidence_line, interrupt
 from kioskd.wire.status import Clocks, status
 from tests.aio import lasting
 from tests.edges.test_console import opened
+from tests.edges.test_http_api import Door
 from tests.faults.stage import START_S, Stage, kept
 from tests.pages.eye import SIZES, Eye, eye
 
@@ -147,6 +148,20 @@ def known(problem: str = "", memory: int | None = None) -> dict[str, Any]:
     return told
 
 
+async def places_are_kept(it: Eye, door: Door) -> None:
+    """Nobody loses the focus to what comes, nor an answer to the question before."""
+    await it.evaluate("document.querySelector('#incidents details').old = true; document.querySelector('#incidents summary').focus()")
+    door.state = {**known(LONG), "verdict": "HUNG"}
+    door.live.stir()
+    await it.sees("!document.querySelector('#incidents details').old && document.activeElement.localName === 'summary'")
+
+    # A question that follows closely on another has its own answer: what ended the first comes late.
+    late = f"new Promise(then => {SURE}.addEventListener('close', () => then()))"
+    await it.evaluate(f"{BUTTON}.click(), {SURE}.close(), {BUTTON}.click(), {late}")
+    await it.evaluate("document.getElementById('yes').click()")
+    await it.sees(has("said", "restarting"))
+
+
 @lasting(120)
 async def test_nothing_and_very_much_have_room_and_the_plots_say_what_they_show(tmp_path: Path) -> None:
     async with eye(tmp_path) as it, opened(tmp_path) as (door, _, inside):
@@ -178,16 +193,7 @@ async def test_nothing_and_very_much_have_room_and_the_plots_say_what_they_show(
             assert ("50 in seven days" if language == "en" else "50 på sju dagar") in lengths
             assert all(figure in memories for figure in ("209", "650", "390")), memories
 
-        await it.evaluate("document.querySelector('#incidents details').old = true; document.querySelector('#incidents summary').focus()")
-        door.state = {**known(LONG), "verdict": "HUNG"}
-        door.live.stir()
-        await it.sees("!document.querySelector('#incidents details').old && document.activeElement.localName === 'summary'")
-
-        # A question that follows closely on another has its own answer: what ended the first comes late.
-        late = f"new Promise(then => {SURE}.addEventListener('close', () => then()))"
-        await it.evaluate(f"{BUTTON}.click(), {SURE}.close(), {BUTTON}.click(), {late}")
-        await it.evaluate("document.getElementById('yes').click()")
-        await it.sees(has("said", "restarting"))
+        await places_are_kept(it, door)
         assert not wrong, "\n".join(wrong)
 
 
