@@ -232,6 +232,9 @@ def _failure(error: BaseException) -> Answer | None:
     if number in OURS:
         log.warning("Cannot probe the server: %s", text)
         return None
+    if isinstance(cause, OSError) and number:  # a name's is negative
+        said = os.strerror(number) if number > 0 else str(cause.strerror)
+        text = said[:1].lower() + said[1:]
     return Answer(None, error=text)
 
 

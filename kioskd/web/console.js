@@ -115,8 +115,8 @@ const outcome = text => ({helped: t("helped"), "did not help": t("inVain")})[tex
 
 // --- asking
 
-async function ask(path, body, within = body ? ORDER_MS : READ_MS) {
-  const how = body === undefined ? {} : {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(body)}
+async function ask(path, {body, within = body ? ORDER_MS : READ_MS, accept = "application/json"} = {}) {
+  const how = body === undefined ? {headers: {Accept: accept}} : {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(body)}
   const answer = await fetch(path, {...how, cache: "no-store", signal: AbortSignal.timeout(within)})
   if (answer.ok) return answer
   if (answer.status === 401) setPaired(false)
@@ -149,7 +149,7 @@ async function incidentsAnew() {
 async function pictureAnew() {
   if (!paired || document.hidden) return
   try {
-    const picture = URL.createObjectURL(await (await ask("/api/screenshot")).blob())
+    const picture = URL.createObjectURL(await (await ask("/api/screenshot", {accept: "image/jpeg"})).blob())
     URL.revokeObjectURL($("picture").src)
     Object.assign($("picture"), {src: picture, alt: t("pictureOf", clock(Date.now())), hidden: false})
     say("no-picture", "")
@@ -171,7 +171,7 @@ async function sure(text) {
 async function order(question, path, body) {
   if (question && !await sure(question)) return
   try {
-    const said = await (await ask(path, body)).json()
+    const said = await (await ask(path, {body})).json()
     say("said", said.screen)
     setTimeout(pictureAnew, 1500)
   } catch (error) {
@@ -223,7 +223,7 @@ function lost() {
 // A network that has gone closes no socket: what is small is asked for in time.
 async function alive() {
   try {
-    await ask("/healthz", undefined, ALIVE_MS)
+    await ask("/healthz", {within: ALIVE_MS})
   } catch (error) {
     if (error.status) return
     lost()

@@ -118,9 +118,10 @@ async def test_the_browser_is_restarted_by_keyboard_only_and_a_lost_kioskd_is_sa
     async with eye(tmp_path) as it, kept(tmp_path) as stage:
         assert stage.kiosk is not None
         await stage.proven()
+        stage.victim.kill()  # so there is an incident to step on
         await it.turn(WALL)
         await it.go("", await pairing(stage.kiosk))
-        await it.sees(f"{has('verdict', 'All is well')} && document.querySelectorAll('#incidents details').length > 0")
+        await it.sees(f"{has('verdict', 'All is well')} && document.querySelectorAll('#incidents details').length > 0", START_S)
         await confirmed_by_keyboard(it, stage)
         await gone_and_back(it, stage.kiosk)
 
@@ -217,6 +218,7 @@ async def unpaired(it: Eye, here: str) -> list[str]:
 async def test_it_fits_every_screen_in_every_colour_and_language(tmp_path: Path) -> None:
     async with eye(tmp_path) as it, kept(tmp_path) as stage:
         await stage.proven()
+        await stage.shows(START_S, rung="CALM")
         await stage.dashboard.do("give_up")
         here = f"http://127.0.0.1:{stage.kiosk.port}/"
         wrong = await unpaired(it, here)  # while the page is stuck, and mended

@@ -76,9 +76,10 @@ async def test_the_holding_page_says_since_when_it_waits_for_whom_and_its_clock_
 
 @lasting(120)
 async def test_the_welcome_page_and_the_one_for_mistakes(tmp_path: Path) -> None:
+    welcome = pages.welcome(template("welcome"), "/etc/kioskd.yaml", "http://192.0.2.7:8137", MACHINE)
     async with eye(tmp_path) as it:
         urls = {
-            "welcome": pages.data_url(Place.WELCOME, pages.welcome(template("welcome"), "/etc/kioskd.yaml", MACHINE)),
+            "welcome": pages.data_url(Place.WELCOME, welcome),
             "mistake": mistake(tmp_path, "urll: http://localhost:3001/\n"),
             "mistakes": mistake(tmp_path, WRONG),
         }
