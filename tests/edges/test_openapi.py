@@ -3,10 +3,11 @@
 import re
 
 from kioskd import __version__
+from kioskd.edges.answers import CONSOLE
 from tests.aio import asynctest
 from tests.edges.test_http_api import Door
 
-UNTOLD = {"/console.css", "/console.js", "/pair"}  # the console's own
+UNTOLD = {*CONSOLE, "/pair"} - {"/"}  # the console's own
 
 
 @asynctest

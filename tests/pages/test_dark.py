@@ -76,6 +76,7 @@ async def filled(screen: Display, colour: tuple[int, int, int]) -> None:
             await asyncio.sleep(0.2)  # an X server tells nobody
 
 
+@pytest.mark.alone  # four Chromiums that start at a time may show their own white for a moment: docs/design.md, limits
 @lasting(120)
 async def test_it_is_dark_from_the_first_picture_on_and_between_two_pages(tmp_path: Path) -> None:
     window = {"flags": [f"--window-size={SIZE[0]},{SIZE[1]}"]}  # without a window manager --kiosk fills nothing

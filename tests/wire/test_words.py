@@ -59,6 +59,7 @@ VERSION = {"version": 1795686000, "digest": "sha256:ab"}  # 2026-11-26 11:00
         ({"needs_person": True}, "  A person is needed: all that kioskd has was done three times. kioskctl incidents says what."),
         ({"page": connected(open_since=None, dead_since=at("11:59:30"))}, "  page     http://wall/, its connection has been dead for 30 s"),
         ({"page": connected(open_since=None, closed_by_page=True)}, "  page     http://wall/, it has closed its connection itself"),
+        ({"page": connected(open_since=None)}, "  page     http://wall/"),
         ({"page": {**connected(), "url": ""}}, "  page     none"),
         ({"server": {"up": True, "home": {"status": 200, "error": "", "at": at("11:59:57")}, "socket": None}},
          "  server   up: answered 200, 3.0 s ago"),
