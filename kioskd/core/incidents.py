@@ -18,7 +18,7 @@ from kioskd.core.verdict import Verdict
 FULL = 60
 PACE_S = 3600.0
 
-#: What a start is made of, each once: of kioskd itself, or of another page that is wanted. And how long it may take before it is told.
+#: What a start is made of: of kioskd itself, or of another page that is wanted. And how long it may take before it is told.
 START = {Remedy.START, Remedy.GO_HOME}
 CALM = {Verdict.NO_BROWSER, Verdict.UNREADABLE, Verdict.HEALTHY}
 START_S = 30.0
@@ -65,6 +65,7 @@ class Chronicle:
         self._kept_at = 0.0
         self._held: list[Entry] | None = []  # of a start, as long as it is nothing else
         self._held_at: float | None = None
+        self._goals = 1  # pages that were wanted meanwhile, at most
 
     @property
     def telling(self) -> bool:
@@ -75,13 +76,15 @@ class Chronicle:
         """Return what the turn that the kernel has just taken adds, in order."""
         self._first = now if self._first is None else self._first
         entries = self._entries_of(now, fact)
-        if entries and entries[0].kind is Kind.BEGAN and self._kernel.view.goal_since == now:
-            self._held, self._held_at = [], None
+        if self._kernel.view.goal_since == now:
+            self._goals += 1
+            if entries and entries[0].kind is Kind.BEGAN:
+                self._held, self._held_at, self._goals = [], None, 1
         if self._held is None:
             return entries
         held = [*self._held, *entries]
         self._held_at = now if self._held_at is None else self._held_at
-        if now - self._held_at <= START_S and _only_a_start(held):
+        if now - self._held_at <= START_S and _only_a_start(held, self._goals):
             self._held = None if self._incident is None and self._healthy_at is not None else held
             return []
         self._held = None
@@ -145,7 +148,7 @@ class Chronicle:
         return [entry]
 
 
-def _only_a_start(entries: list[Entry]) -> bool:
+def _only_a_start(entries: list[Entry], goals: int) -> bool:
     done = [entry.remedy for entry in entries if entry.kind is Kind.DONE]
     unlike = [entry for entry in entries if entry.kind is Kind.FAILED or entry.verdict not in CALM]
-    return not unlike and len(done) == len(set(done)) and START.issuperset(done)
+    return not unlike and START.issuperset(done) and done.count(Remedy.START) <= 1 and done.count(Remedy.GO_HOME) <= goals

@@ -92,6 +92,11 @@ def test_another_page_that_is_wanted_is_no_incident_unless_it_cannot_be_had() ->
     world.tell(f.ConfigRead(Policy(url=HOME + "other")))
     world.run(world.now + 30)
     assert kept == [] and world.kernel.view.page.url == HOME + "other"
+    for url in (HOME + "third", HOME + "fourth"):  # somebody tries
+        world.tell(f.ConfigRead(Policy(url=url)))
+        world.run(world.now + 2)
+    world.run(world.now + 30)
+    assert kept == [] and world.kernel.view.page.url == HOME + "fourth"
     world.do("server.stop")
     world.tell(f.ConfigRead(Policy(url=HOME)))
     world.run(world.now + 30)
