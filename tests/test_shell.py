@@ -194,6 +194,22 @@ async def test_steps_stop_at_the_first_that_fails() -> None:
 
 
 @asynctest
+async def test_evidence_that_cannot_be_had_costs_no_step() -> None:
+    shell, done = Shell(NullNotify()), []
+
+    async def hangs(action: a.Action) -> None:
+        await asyncio.Event().wait()
+
+    async def noted(action: a.Action) -> None:
+        done.append(action)
+
+    shell.serve({a.KeepEvidence: hangs, a.Reload: noted})
+    steps = a.Steps((a.KeepEvidence(1), a.Reload(1)))
+    await shell._perform(steps)
+    assert done == [a.Reload(1)] and await shell._next(float("inf")) == Done(steps)
+
+
+@asynctest
 async def test_ready_comes_after_the_first_turn_and_the_ping_from_a_finished_turn_only() -> None:
     async with Story() as story:
         assert story.systemd.heard == []

@@ -10,6 +10,7 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,19 @@ LIMIT = 512 << 10
 PICTURES_LIMIT = 8 << 20
 PICTURE_LIMIT = 2 << 20
 
-WAITING = 500  # lines, while the disk takes none
+WAITING, PICTURES_WAITING = 500, 2  # lines, and pictures, while the disk takes none
 RETRY_S = 60.0
 SHOWN = 100
+
+
+@dataclass(slots=True, eq=False)
+class _Line:
+    """What waits to be written: a line, and the picture that it names. ``bare``: the line without it, should it find no room."""
+
+    text: str
+    name: str = ""
+    picture: bytes = b""
+    bare: str = ""
 
 
 class Ledger:
@@ -40,7 +51,7 @@ class Ledger:
         self.problem: str | None = None
         self.number = 0  # of the present incident, or of the last
         self._folder, self._clocks = Path(state), clocks
-        self._waiting: deque[str] = deque(maxlen=WAITING)
+        self._waiting: deque[_Line] = deque(maxlen=WAITING)
         self._stirred = asyncio.Event()
         self._pictures = 0  # of this incident
         self._wanted = False  # whether evidence is: a start of kioskd is none, and its picture nobody's
@@ -56,7 +67,7 @@ class Ledger:
             return
         self.number = max(known, default=0)
         if known and known[self.number]["ended"] is None:
-            self._put(interrupted_line(self.number, self._now()))
+            self._put(_Line(interrupted_line(self.number, self._now())))
 
     def add(self, entries: Iterable[Entry]) -> int:
         """Take what a turn has added; return the number of the incident."""
@@ -64,25 +75,20 @@ class Ledger:
         for entry in entries:
             if entry.kind is Kind.BEGAN:
                 self.number, self._pictures, self._wanted = self.number + 1, 0, True
-            self._put(entry_line(self.number, entry, clocks))
+            self._put(_Line(entry_line(self.number, entry, clocks)))
         return self.number
 
-    async def keep(self, evidence: Evidence, picture: bytes = b"", last: bool = False) -> None:
-        """Take evidence of the present incident, with a picture where one could be had. ``last``: it is over."""
+    def keep(self, evidence: Evidence, picture: bytes = b"", last: bool = False) -> None:
+        """Take evidence of the present incident, with a picture where one could be had. ``last``: it is over. Nobody waits for the disk."""
         if not self._wanted:
             return
         self._wanted = not last
-        name = ""
-        if 0 < len(picture) <= PICTURE_LIMIT:
+        line = _Line(evidence_line(self.number, evidence, self._now()))
+        if 0 < len(picture) <= PICTURE_LIMIT and len([each for each in self._waiting if each.picture]) < PICTURES_WAITING:
             self._pictures += 1
             name = f"{self.number}-{self._pictures}.jpg"
-            try:
-                await asyncio.to_thread(self._keep_picture, name, picture)
-            except OSError as error:
-                self._lacks(f"Cannot keep a picture in {self._folder / PICTURES}: {error.strerror}")
-                name = ""
-        evidence = Evidence(name, evidence.errors, evidence.requests, evidence.journal, evidence.memory)
-        self._put(evidence_line(self.number, evidence, self._now()))
+            line = _Line(evidence_line(self.number, replace(evidence, picture=name), self._now()), name, picture, line.text)
+        self._put(line)
 
     async def run(self) -> None:
         """Write until cancelled."""
@@ -92,7 +98,7 @@ class Ledger:
             while self._waiting:
                 lines = list(self._waiting)
                 try:
-                    await asyncio.to_thread(self._write, "".join(lines))
+                    await asyncio.to_thread(self._write, lines)
                 except OSError as error:
                     self._lacks(f"Cannot write {self._folder / FILE}: {error.strerror}")
                     await asyncio.sleep(RETRY_S)  # the pace of the next try
@@ -102,7 +108,7 @@ class Ledger:
                     if self._waiting and self._waiting[0] is line:  # a full queue has dropped some meanwhile
                         self._waiting.popleft()
 
-    def _put(self, line: str) -> None:
+    def _put(self, line: _Line) -> None:
         self._waiting.append(line)
         self._stirred.set()
 
@@ -115,9 +121,10 @@ class Ledger:
         clocks = self._clocks()
         return clocks.exact(clocks.monotonic)
 
-    def _write(self, text: str) -> None:
+    def _write(self, lines: list[_Line]) -> None:
         path = self._folder / FILE
         self._folder.mkdir(parents=True, exist_ok=True)
+        text = "".join([line.text if not line.picture or self._keep_picture(line) else line.bare for line in lines])
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         with open(os.open(path, flags, 0o600), "r+b", buffering=0) as file:
             size = file.seek(0, os.SEEK_END)
@@ -147,7 +154,15 @@ class Ledger:
             os.fsync(file.fileno())
         fresh.replace(path)
 
-    def _keep_picture(self, name: str, picture: bytes) -> None:
+    def _keep_picture(self, line: _Line) -> bool:
+        try:
+            self._write_picture(line.name, line.picture)
+        except OSError as error:
+            log.warning("Cannot keep a picture in %s: %s", self._folder / PICTURES, error.strerror)
+            return False
+        return True
+
+    def _write_picture(self, name: str, picture: bytes) -> None:
         folder = self._folder / PICTURES
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with open(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "wb") as file:

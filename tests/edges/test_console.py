@@ -145,7 +145,7 @@ async def test_live_tells_how_it_is_and_then_what_changes_and_nothing_else(tmp_p
 async def test_the_pictures_of_an_incident(tmp_path: Path) -> None:
     async with opened(tmp_path) as (door, outside, _):
         door.ledger.add([Entry(Kind.BEGAN, 0.0, Verdict.STUCK, Rung.SUSPECT, "stuck")])
-        await door.ledger.keep(Evidence(), b"\xff\xd8\xffpicture")
+        door.ledger.keep(Evidence(), b"\xff\xd8\xffpicture")
         await until(lambda: not door.ledger._waiting)
         async with outside.get("/api/incidents/1-1.jpg", headers=console(door)) as answer:
             assert answer.status == 200 and answer.content_type == "image/jpeg" and await answer.read() == b"\xff\xd8\xffpicture"

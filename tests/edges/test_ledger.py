@@ -61,7 +61,7 @@ async def test_an_incident_is_on_the_disk_line_by_line_and_is_read_again(tmp_pat
         assert await ledger.shown() == {"incidents": [], "torn_lines": 0}
         assert ledger.add([began()]) == 1
         await until(lambda: len(lines(tmp_path)) == 1)
-        await ledger.keep(Evidence(errors=("it broke",)), b"\xff\xd8picture")
+        ledger.keep(Evidence(errors=("it broke",)), b"\xff\xd8picture")
         ledger.add([cured()])
         await until(lambda: len(lines(tmp_path)) == 3)
         assert ledger.add([began(), cured()]) == 2
@@ -114,7 +114,7 @@ async def test_a_week_of_incidents_stays_under_its_bound(tmp_path: Path) -> None
         for number in range(7 * 24 * 60 // 10):  # one every ten minutes
             ledger.add([began("x" * 400), cured()])
             if number % 100 == 0:
-                await ledger.keep(Evidence(journal=("y" * 300,) * 20), bytes(1 << 20))
+                ledger.keep(Evidence(journal=("y" * 300,) * 20), bytes(1 << 20))
             if number % 20 == 0:
                 await until(lambda: not ledger._waiting)
         await until(lambda: not ledger._waiting)
@@ -134,7 +134,7 @@ async def test_a_disk_that_takes_nothing_is_said_and_what_waited_is_written_late
     state.write_text("a file has the folder's place")
     async with Kept(state) as ledger:
         ledger.add([began()])
-        await ledger.keep(Evidence(), b"picture")
+        ledger.keep(Evidence(), b"picture")
         await until(lambda: ledger.problem is not None and "Cannot" in ledger.problem)
         state.unlink()
         await until(lambda: len(lines(state)) == 2)
