@@ -35,6 +35,7 @@ async def incidents(kiosk: Kiosk) -> list[dict[str, Any]]:
     return list(json.loads(await kioskctl(kiosk, "incidents", "--json"))["incidents"])
 
 
+@pytest.mark.alone  # it is to be told as it is meant to go: with a patience of seconds a busy machine makes other stories of it
 @asynctest
 async def test_the_stuck_page_is_told_from_the_first_sign_to_the_cure_with_a_picture_of_both(tmp_path: Path) -> None:
     async with kept(tmp_path) as stage:
