@@ -258,3 +258,7 @@ def _logs(options: argparse.Namespace) -> None:
 
 def _version(options: argparse.Namespace) -> None:
     print(f"kioskctl {__version__}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

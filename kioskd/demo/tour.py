@@ -139,7 +139,8 @@ async def _demo(tour: bool, headless: bool) -> int:
                     raise KioskdError(f"{error}\n{kiosk.log()}") from None
                 print(f"The dashboard {dashboard.url} is on {'your display' if window else 'a screen without a display (headless)'}"
                       f" after {seconds:.1f} s.")  # fmt: skip
-                print(f"Ask kioskd: http://127.0.0.1:{kiosk.port}/api/status")
+                print(f"Ask kioskd: http://127.0.0.1:{kiosk.port}/api/status, or look at its console: http://127.0.0.1:{kiosk.port}/")
+                print(f"(python3 -m kioskd.ctl pair --socket {kiosk.control} prints the link that opens all of it)")
                 return await (_tour(dashboard, kiosk) if tour else _stay(dashboard, kiosk))
 
 
