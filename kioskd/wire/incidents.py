@@ -7,6 +7,7 @@ tears any. So each line is read for itself, and what is no line of ours is count
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from math import isfinite
 from typing import Any
 
@@ -14,6 +15,7 @@ from kioskd.core.incidents import Entry, Kind
 from kioskd.core.steps import Remedy, Rung
 from kioskd.core.verdict import Verdict
 from kioskd.wire.status import Clocks
+from kioskd.wire.values import UNPRINTABLE
 
 #: Of texts that a page or a server may have had a hand in.
 LONGEST = 500
@@ -107,6 +109,7 @@ def _add(known: dict[int, dict[str, Any]], told: dict[str, Any]) -> None:
     number, what, at = told["id"], told["what"], told["at"]
     if type(number) is not int or number < 1 or not isinstance(at, str) or len(at) != len(_TIME):
         raise ValueError("not a line of ours")
+    datetime.fromisoformat(at)
     if what == Kind.BEGAN.value and number not in known:
         known[number] = {
             "id": number, "began": at, "ended": None, "seconds": None, "cure": None, "interrupted": False, "left_out": 0,
@@ -173,4 +176,4 @@ def _one_of(value: object, known: frozenset[str]) -> str:
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError("not a text")
-    return value[:LONGEST]
+    return UNPRINTABLE.sub("\ufffd", value[:LONGEST])  # a page had a hand in it, and a terminal may show it

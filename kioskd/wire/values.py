@@ -18,7 +18,7 @@ _NUMBER = r"(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,20})?"
 _DURATION = re.compile(rf"(?P<sign>[-+]?)(?P<number>{_NUMBER})(?P<unit>ms|s|m|h|)", re.ASCII)
 _CLOCK = re.compile(r"([0-9]{1,4}):([0-5][0-9])")
 _MEMORY = re.compile(rf"(?P<number>{_NUMBER})(?P<unit>%|M|G)")
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _LONGEST = 365 * 86400.0
 _DURATIONS = "write a duration such as 500ms, 20s, 5m or 2h"
 _OUR_FLAGS = {"--remote-debugging-port", "--remote-debugging-pipe", "--user-data-dir"}
@@ -40,7 +40,7 @@ def text(value: str) -> str:
     """Some printable text."""
     if not value.strip():
         raise ValueError("is empty: write some text, or leave the key out")
-    if _UNPRINTABLE.search(value):
+    if UNPRINTABLE.search(value):
         raise ValueError("holds a control character: write printable text on one line")
     return value
 

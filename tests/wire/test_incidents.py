@@ -149,3 +149,16 @@ def test_evidence_that_is_none_of_ours_is_left_out(over: dict[str, Any]) -> None
         assert incidents.known[7]["evidence"][0]["errors"] == ["x"]
     else:
         assert incidents.torn == 1 and incidents.known[7]["evidence"] == []
+
+
+def test_a_page_steers_no_terminal_by_what_it_complains_of() -> None:
+    evil = "\x1b]0;owned\x07\x1b[2J\u202eit broke\x9b31m"
+    told = [lines()[0].decode(), evidence_line(7, Evidence(errors=(evil,)), AT)]
+    (incident,) = read(line.encode() for line in told).shown(1)["incidents"]
+    (said,) = incident["evidence"][0]["errors"]
+    assert "it broke" in said and not any(sign in said for sign in "\x1b\x07\x9b")
+
+
+@pytest.mark.parametrize("at", ["{026-11-26T03:12:00.000Z", "2026-13-26T03:12:00.000Z", "x" * 24])
+def test_a_moment_that_is_none_is_no_line_of_ours(at: str) -> None:
+    assert read([lines()[0].replace(b"2027-01-15T07:59:39.500Z", at.encode())]).torn == 1
