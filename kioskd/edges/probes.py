@@ -234,7 +234,8 @@ def _failure(error: BaseException) -> Answer | None:
         return None
     if isinstance(cause, OSError) and number:  # a name's is negative
         said = os.strerror(number) if number > 0 else str(cause.strerror)
-        text = said[:1].lower() + said[1:]
+        name = f"{getattr(error, 'host', '')}: " if number < 0 else ""  # that leads nowhere
+        text = name + said[:1].lower() + said[1:]
     return Answer(None, error=text)
 
 

@@ -342,6 +342,16 @@ def test_proxies_of_the_environment_are_for_others_only(proxied):
 
 
 @asynctest
+async def test_what_cannot_be_reached_is_said_in_the_systems_words():
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    async with asking() as ask:
+        assert await ask(Probe.HOME, f"http://127.0.0.1:{port}/") == Answer(None, error="connection refused")
+        answer = await ask(Probe.HOME, "http://no-such-host.invalid/")
+        assert answer is not None and answer.error.startswith("no-such-host.invalid: ") and "[" not in answer.error
+
+
+@asynctest
 async def test_a_name_asked_for_again_meanwhile_is_looked_up_once():
     """So a name server that never answers holds up one thread, and none of the loop's own."""
     resolver = probes._Resolver()
