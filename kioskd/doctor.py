@@ -5,7 +5,6 @@ Each check looks at one thing of a ``Machine`` and says one sentence. A test giv
 
 import json
 import os
-import platform
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -282,21 +281,6 @@ def findings(machine: Machine) -> Iterator[Finding]:
             yield Finding(check.__name__, State.UNKNOWN, f"could not be looked at: {error!r}")
 
 
-def model(machine: Machine) -> dict[str, str]:
-    """What machine it is, and which versions: for a report."""
-    release = dict(line.partition("=")[::2] for line in machine.text("/etc/os-release").splitlines())
-    return {
-        "model": machine.text("/proc/device-tree/model") or machine.text("/sys/class/dmi/id/product_name") or "unknown",
-        "system": release.get("PRETTY_NAME", "unknown").strip('"'),
-        "kernel": platform.release(),
-        "architecture": platform.machine(),
-        "memory": next(
-            (line.split(":")[1].strip() for line in machine.text("/proc/meminfo").splitlines() if line.startswith("MemTotal")), ""
-        ),
-        "firmware": (machine.run("vcgencmd", "version") or "").replace("\n", " "),
-    }
-
-
 def report(machine: Machine, version: str, incidents: list[dict[str, Any]] | None) -> str:
     """Return everything in one text that a user can attach: nothing in it is secret, for the status has no queries and no passwords.
 
@@ -306,7 +290,7 @@ def report(machine: Machine, version: str, incidents: list[dict[str, Any]] | Non
     missing = "could not be read: if kioskd runs, do this once more with sudo"
     return "\n".join(
         [
-            f"kioskd {version}", *(f"{name}: {text}" for name, text in model(machine).items() if text), "",
+            f"kioskd {version}", *(f"{name}: {text}" for name, text in machine.model().items() if text), "",
             *(f"{each.state.value:8} {each.about}: {each.says}" for each in findings(machine)), "",
             "== status", json.dumps(machine.status, indent=1), "",
             "== incidents", missing if incidents is None else json.dumps(incidents[:20], indent=1), "",

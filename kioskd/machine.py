@@ -2,6 +2,7 @@
 
 import contextlib
 import glob
+import platform
 import pwd
 import shutil
 import subprocess
@@ -62,3 +63,16 @@ class Machine:
             return None
         said = self.run("id", "--name", "--groups", user)
         return set(said.split()) if said is not None else None
+
+    def model(self) -> dict[str, str]:
+        """Return what machine it is, and which versions."""
+        release = dict(line.partition("=")[::2] for line in self.text("/etc/os-release").splitlines())
+        memory = (line.split(":")[1].strip() for line in self.text("/proc/meminfo").splitlines() if line.startswith("MemTotal"))
+        return {
+            "model": self.text("/proc/device-tree/model") or self.text("/sys/class/dmi/id/product_name") or "unknown",
+            "system": release.get("PRETTY_NAME", "unknown").strip('"'),
+            "kernel": platform.release(),
+            "architecture": platform.machine(),
+            "memory": next(memory, ""),
+            "firmware": (self.run("vcgencmd", "version") or "").replace("\n", " "),
+        }

@@ -54,8 +54,8 @@ class Entry:
 class Chronicle:
     """Looks at a kernel after each turn."""
 
-    def __init__(self, kernel: Kernel) -> None:
-        self._kernel = kernel
+    def __init__(self, kernel: Kernel, start_s: float = START_S) -> None:
+        self._kernel, self._start_s = kernel, start_s
         self._first: float | None = None  # what is older than kioskd itself began with it
         self._incident: Incident | None = None
         self._said: tuple[Verdict, str] | None = None
@@ -84,7 +84,7 @@ class Chronicle:
             return entries
         held = [*self._held, *entries]
         self._held_at = now if self._held_at is None else self._held_at
-        if now - self._held_at <= START_S and _only_a_start(held, self._goals):
+        if now - self._held_at <= self._start_s and _only_a_start(held, self._goals):
             self._held = None if self._incident is None and self._healthy_at is not None else held
             return []
         self._held = None

@@ -31,15 +31,15 @@ MESSAGE = 1000  # characters
 class Glance:
     """The screen for many who look at once: one picture, taken anew when somebody looks and the last is older than ``GLANCE_S``."""
 
-    def __init__(self, take: Callable[[bool], Awaitable[bytes]]) -> None:
-        self._take = take
+    def __init__(self, take: Callable[[bool], Awaitable[bytes]], fresh_s: float = GLANCE_S) -> None:
+        self._take, self._fresh_s = take, fresh_s
         self._turn = asyncio.Lock()
-        self._picture, self._taken = b"", -GLANCE_S
+        self._picture, self._taken = b"", -fresh_s
 
     async def picture(self) -> bytes:
         """Return it, as JPEG."""
         async with self._turn:
-            if (now := asyncio.get_running_loop().time()) - self._taken >= GLANCE_S:
+            if (now := asyncio.get_running_loop().time()) - self._taken >= self._fresh_s:
                 self._picture, self._taken = await self._take(False), now
             return self._picture
 

@@ -39,7 +39,7 @@ class Clocks:
 def status(kernel: Kernel, clocks: Clocks, problems: Mapping[str, str | None]) -> dict[str, Any]:
     """Return everything worth knowing. ``problems``: what kioskd itself lacks, by name; queries of URLs are left out."""
     view, judgement, plan, incident = kernel.view, kernel.judgement, kernel.plan, kernel.ladder.incident
-    link, server, deploy = view.link, view.server, view.deploy
+    server, deploy = view.server, view.deploy
     up = server_up(view, kernel.policy, clocks.monotonic)
     lacks = {name: text for name, text in problems.items() if text}
     if view.browser.big_from_start:
@@ -54,18 +54,7 @@ def status(kernel: Kernel, clocks: Clocks, problems: Mapping[str, str | None]) -
         if plan
         else None,
         "last_action": incident.last[1].value if incident and incident.last else None,
-        "page": {
-            "url": public(view.page.url),
-            "status": view.page.report.status if view.page.report else None,
-            "asked": clocks.text(view.page.reported_at),
-            "connection": {
-                "expected": expected_link(view, kernel.policy),
-                "open_since": clocks.text(link.open_since),
-                "dead_since": clocks.text(link.dead_since),
-                "closed_by_page": link.asleep,
-                "silent": link.silent,
-            },
-        },
+        "page": _page(kernel, clocks),
         "server": {"up": up, "home": _answer(server.home, clocks), "socket": _answer(server.socket, clocks)},
         "browser": {
             "state": view.browser.life.value,
@@ -91,6 +80,22 @@ def status(kernel: Kernel, clocks: Clocks, problems: Mapping[str, str | None]) -
         "paused_until": clocks.text(view.paused_until),
         "configuration": {"mistakes": list(view.mistakes)},
         "problems": lacks,
+    }
+
+
+def _page(kernel: Kernel, clocks: Clocks) -> dict[str, Any]:
+    page, link = kernel.view.page, kernel.view.link
+    return {
+        "url": public(page.url),
+        "status": page.report.status if page.report else None,
+        "asked": clocks.text(page.reported_at),
+        "connection": {
+            "expected": expected_link(kernel.view, kernel.policy),
+            "open_since": clocks.text(link.open_since),
+            "dead_since": clocks.text(link.dead_since),
+            "closed_by_page": link.asleep,
+            "silent": link.silent,
+        },
     }
 
 

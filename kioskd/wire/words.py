@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from kioskd.wire.pages import place
+
 GOOD, WARNING, BAD, FAINT, PLAIN = "32", "33", "31", "2", ""
 
 #: How a verdict looks. What is not here is being mended.
@@ -56,7 +58,8 @@ def _since(known: dict[str, Any], now: datetime) -> str:
 def _page(page: dict[str, Any], now: datetime) -> str:
     if not page["url"]:
         return "none"
-    parts, connection = [page["url"]], page["connection"]
+    own = place(page["url"])
+    parts, connection = [f"kioskd's own: {own.value}" if own else page["url"]], page["connection"]
     if connection["dead_since"]:
         parts.append(f"its connection has been dead for {ago(connection['dead_since'], now)}")
     elif connection["closed_by_page"]:

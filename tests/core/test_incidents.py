@@ -4,8 +4,7 @@ import pytest
 
 from kioskd.core import actions as a
 from kioskd.core import facts as f
-from kioskd.core import incidents
-from kioskd.core.incidents import FULL, Chronicle, Entry, Kind
+from kioskd.core.incidents import FULL, START_S, Chronicle, Entry, Kind
 from kioskd.core.policy import Policy
 from kioskd.core.steps import Remedy
 from kioskd.core.verdict import Verdict
@@ -13,9 +12,9 @@ from tests.core.fake_page import HOME
 from tests.core.world import World, settled
 
 
-def chronicled(world: World) -> list[Entry]:
+def chronicled(world: World, start_s: float = START_S) -> list[Entry]:
     """Keep the entries of a world from now on, as the shell does."""
-    chronicle, handle, kept = Chronicle(world.kernel), world.kernel.handle, []
+    chronicle, handle, kept = Chronicle(world.kernel, start_s), world.kernel.handle, []
 
     def written(fact: f.Fact, now: float) -> tuple[list[a.Action], float]:
         answer = handle(fact, now)
@@ -68,13 +67,13 @@ def test_evidence_is_kept_before_the_first_step_and_after_the_cure_and_of_nothin
     assert after == [a.KeepEvidence(1, after=True)]
 
 
-def started(*troubles: str) -> tuple[World, list[Entry]]:
+def started(*troubles: str, start_s: float = START_S) -> tuple[World, list[Entry]]:
     """A kioskd that has just started, with these troubles from the first moment."""
     world = World(Policy(url=HOME))
     for trouble in troubles:
         world.do(trouble)
     world.boot(Policy(url=HOME))
-    return world, chronicled(world)
+    return world, chronicled(world, start_s)
 
 
 def test_a_start_of_kioskd_is_no_incident() -> None:
@@ -113,9 +112,8 @@ def test_a_start_that_is_more_than_one_is_told_from_its_beginning(trouble: str, 
     assert kept[-1].kind is Kind.CURED and kept[-1].remedy is not None
 
 
-def test_a_start_that_takes_too_long_is_told_while_it_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(incidents, "START_S", 0.4)
-    world, kept = started()
+def test_a_start_that_takes_too_long_is_told_while_it_lasts() -> None:
+    world, kept = started(start_s=0.4)
     world.run(world.now + 1)
     assert [each.kind for each in kept] == [Kind.BEGAN, Kind.SEEN, Kind.DONE, Kind.SEEN, Kind.DONE, Kind.SEEN]
     world.run(world.now + 60)

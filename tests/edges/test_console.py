@@ -13,8 +13,8 @@ from kioskd.core.facts import Asked, Command
 from kioskd.core.incidents import Entry, Kind
 from kioskd.core.steps import Rung
 from kioskd.core.verdict import Verdict
-from kioskd.edges import operator
 from kioskd.edges.access import PAIR_S, Pairing
+from kioskd.edges.operator import Glance
 from kioskd.wire.incidents import Evidence
 from tests.aio import asynctest
 from tests.edges.test_http_api import Door, until
@@ -172,13 +172,12 @@ async def test_many_who_glance_share_a_picture_and_who_wants_it_exact_gets_their
 
 
 @asynctest
-async def test_a_glance_is_not_older_than_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operator, "GLANCE_S", 0.0)
-    async with opened(tmp_path) as (door, outside, _):
-        for _ in range(2):
-            async with outside.get("/api/screenshot", headers={**console(door), "Accept": "image/jpeg"}) as answer:
-                assert answer.status == 200
-        assert door.taken == [False, False]
+async def test_a_glance_is_not_older_than_said() -> None:
+    door = Door()
+    for fresh_s, taken in ((60.0, 1), (0.0, 3)):
+        glance = Glance(door.screenshot, fresh_s)
+        assert [await glance.picture() for _ in range(2)] == [door.shown] * 2
+        assert len(door.taken) == taken
 
 
 @asynctest

@@ -61,6 +61,8 @@ VERSION = {"version": 1795686000, "digest": "sha256:ab"}  # 2026-11-26 11:00
         ({"page": connected(open_since=None, closed_by_page=True)}, "  page     http://wall/, it has closed its connection itself"),
         ({"page": connected(open_since=None)}, "  page     http://wall/"),
         ({"page": {**connected(), "url": ""}}, "  page     none"),
+        ({"page": {**connected(open_since=None), "url": "data:text/html;charset=utf-8;kioskd=holding"}},
+         "  page     kioskd's own: holding"),
         ({"server": {"up": True, "home": {"status": 200, "error": "", "at": at("11:59:57")}, "socket": None}},
          "  server   up: answered 200, 3.0 s ago"),
         ({"server": {"up": False, "home": {"status": None, "error": "refused", "at": at("11:58:00")}, "socket": None}},
