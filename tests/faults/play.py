@@ -20,6 +20,7 @@ from tests.faults import inside
 from tests.faults.case import Case, Control, Times, Touches
 from tests.faults.scene import Away, Missed, Scene, scene
 from tests.faults.stage import START_S, tell
+from tests.faults.victims import furnish
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ async def play(case: Case, who: str, folder: Path, times: Times, seed: int, wait
     outcome = Outcome(case.name, who, seed, times.quick, times.cold, bound, limit, None, False)
     async with scene(who, folder, times, seed) as it:
         it.machine = case.machine
+        await furnish(it)
         try:
             async with _yielding(it):
                 await case.play(it)

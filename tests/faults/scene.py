@@ -91,7 +91,7 @@ class Scene:
         """Start whoever keeps the browser. ``waits``: until the page is there, and all is settled."""
         from tests.faults.victims import victim  # noqa: PLC0415 - they know scenes, too
 
-        made = await victim(self)
+        made = victim(self)
         if self.kept and self.learnt:
             assert isinstance(made, Kiosk)
             remember(made.state, self.url, self.url.replace("http", "ws", 1) + "ws")

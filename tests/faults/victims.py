@@ -14,7 +14,14 @@ NAMES = tuple(SAYS)
 JUDGED = NAMES[:2]
 
 
-async def victim(scene: Scene) -> Victim:
+async def furnish(scene: Scene) -> None:
+    """Have the server serve what is part of whoever is asked for: now, because a case may stop it before anybody starts."""
+    for peer in PEERS:
+        if peer.name == scene.who and peer.switches:
+            await scene.dashboard.switch(**peer.switches)
+
+
+def victim(scene: Scene) -> Victim:
     """Return whoever is asked for, as the case wants the browser to be, not yet started."""
     if scene.who == "kioskd":
         browser = {"flags": scene.flags, "profile": str(scene.profile)}
@@ -23,5 +30,4 @@ async def victim(scene: Scene) -> Victim:
         kind = Unit if scene.machine else Kiosk
         return kind(scene.url, scene.folder, scene.environment, **merged({"browser": browser}, scene.config))
     (peer,) = [each for each in PEERS if each.name == scene.who]
-    await scene.dashboard.switch(**peer.switches)
     return peer(Launch(scene.url, scene.folder, scene.profile, scene.command, tuple(scene.flags), scene.environment))
