@@ -30,7 +30,7 @@ import tests.faults.cases  # noqa: F401 - enters them
 from kioskd import __version__
 from kioskd.errors import KioskdError
 from tests.faults.case import Case, Control, Times, by_row, quick, shipped
-from tests.faults.play import Outcome, limit_s, play
+from tests.faults.play import NOT_PLAYED, Outcome, limit_s, play
 from tests.faults.stage import cached, cold_start
 from tests.faults.victims import JUDGED, NAMES
 
@@ -122,7 +122,7 @@ class Run:
         except Exception as error:  # one case must not take the others along
             bound = job.case.bound(self._times)
             outcome = Outcome(
-                job.case.name, job.who, job.seed, self._times.quick, self._times.cold, bound, bound, None, False, f"not played: {error!r}"
+                job.case.name, job.who, job.seed, self._times.quick, self._times.cold, bound, bound, None, False, f"{NOT_PLAYED}: {error!r}"
             )  # fmt: skip
         self.outcomes.append(outcome)
         self._tell(job, outcome, remark)

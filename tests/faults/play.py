@@ -22,6 +22,8 @@ from tests.faults.scene import Away, Missed, Scene, scene
 from tests.faults.stage import START_S, tell
 from tests.faults.victims import furnish
 
+NOT_PLAYED = "not played"  # so begins what is said where there is nothing to tell of
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -51,7 +53,7 @@ async def play(case: Case, who: str, folder: Path, times: Times, seed: int, wait
         await furnish(it)
         try:
             async with _yielding(it):
-                await case.play(it)
+                await _prepared(case, it)
             seconds = await (_back(case, it, limit) if case.within else _undisturbed(case, it, bound))
         except Away as error:
             outcome = dataclasses.replace(outcome, well=not it.kept and case.control is Control.STAYS_AWAY, said=str(error))
@@ -67,6 +69,18 @@ async def play(case: Case, who: str, folder: Path, times: Times, seed: int, wait
                 print(it.kiosk.log(), file=sys.stderr)
                 await tell(it.kiosk)
     return outcome
+
+
+async def _prepared(case: Case, it: Scene) -> None:
+    """Prepare, and break. Before a page that a peer never had on the screen nothing can be broken."""
+    try:
+        await case.play(it)
+    except Away:
+        raise
+    except TimeoutError as error:
+        if it.kept:
+            raise
+        raise Missed(f"{NOT_PLAYED}: {error}") from error
 
 
 async def _back(case: Case, it: Scene, limit: float) -> float:

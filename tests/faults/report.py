@@ -16,6 +16,7 @@ from kioskd.core.steps import FORCED, LAST_RESORT, LAST_RESORT_HUNG, REBOOT, STE
 from tests.core.invariants import STEP_NAMES
 from tests.core.scenario import reached
 from tests.faults.case import CASES, Case, Control, by_row
+from tests.faults.play import NOT_PLAYED
 from tests.faults.victims import NAMES, SAYS
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -61,10 +62,17 @@ def read(file: Path) -> Results:
     return results
 
 
+def was_played(outcome: dict[str, Any]) -> bool:
+    """Whether there is something to tell of it."""
+    return not outcome["said"].startswith(NOT_PLAYED)
+
+
 def cell(case: Case, who: str, outcomes: Played) -> str:
     """How it went, in a word: seconds (of several, the worst), or that it was not back in so many."""
     if not outcomes:
         return "—"
+    if not all(map(was_played, outcomes)):
+        return NOT_PLAYED
     if case.within is None:
         return "undisturbed" if all(each["seconds"] is not None for each in outcomes) else "disturbed"
     away = [each for each in outcomes if each["seconds"] is None]
@@ -139,6 +147,9 @@ def _legend(results: Results) -> Iterator[str]:
     for who in results.whos:
         yield f"- **{who}**: {SAYS[who]}"
     yield "- **—**: there is nothing of that kind to break without kioskd."
+    lacking = [who for who in results.whos if not all(was_played(each) for case in results.cases for each in results.of(case, who))]
+    if lacking:
+        yield f"- **{NOT_PLAYED}**: what is broken there, a network, a name or a disk, is not that of {' and '.join(lacking)}."
     yield ""
     healing = [case for case in results.cases if case.control is Control.HEALS]
     if healing:
@@ -234,7 +245,7 @@ def plot(results: Results) -> str:
 
 def _panel(results: Results, who: str) -> Iterator[str]:
     cases = [case for case in results.cases if case.within is not None and results.of(case, who)]
-    played = [each for case in cases for each in results.of(case, who)]
+    played = [each for case in cases for each in results.of(case, who) if was_played(each)]
     well = sum(each["seconds"] is not None and each["seconds"] <= each["bound"] for each in played)
     yield f'<text class="who" x="{PLOT_X}" y="16">{html.escape(who)}</text>'
     yield f'<text x="{PLOT_X}" y="30">{well} of {len(played)} in time</text>'
