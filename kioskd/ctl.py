@@ -208,7 +208,7 @@ def _pair(options: argparse.Namespace) -> None:
     _print(known["urls"])
     print(f"Each opens the console, one of them once, within {known['seconds'] / 60:.0f} minutes.", file=sys.stderr)
     if first.startswith(("http://127.", "http://localhost:", "http://[::1]:")):
-        print(f"Only this machine is answered: for a phone set api.listen to 0.0.0.0:8137 in {CONFIG}", file=sys.stderr)
+        print(f"Only this machine is answered: for a phone set api.listen and api.token_file in {CONFIG}", file=sys.stderr)
 
 
 def _doctor(options: argparse.Namespace) -> None:

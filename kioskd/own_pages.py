@@ -10,12 +10,13 @@ from kioskd import __version__
 from kioskd.core.actions import Place
 from kioskd.core.kernel import Kernel
 from kioskd.edges import host
-from kioskd.edges.doors import is_loopback, reached
+from kioskd.edges.doors import reached
 from kioskd.errors import EdgeUnavailable
 from kioskd.web import script, template
 from kioskd.wire import pages
 from kioskd.wire.config import Config
 from kioskd.wire.status import Clocks, public
+from kioskd.wire.values import is_loopback
 
 
 class OwnPages:

@@ -54,7 +54,7 @@ class Token:
     def follow(self, configured: str | None) -> None:
         """Take it from this file from now on; None: from our own."""
         self._path = Path(configured or f"{self._state}/token")
-        self._ours = configured is None
+        self._ours = configured in (None, f"{self._state}/token")
 
     def make(self) -> None:
         """Make the file, unless it is there already; raises ``EdgeUnavailable``."""

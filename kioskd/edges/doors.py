@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from kioskd.edges.access import open_to_group
 from kioskd.edges.gate import Gates
 from kioskd.errors import EdgeUnavailable
+from kioskd.wire.values import is_loopback
 
 QUEUE = 1024  # connections that the kernel keeps for us; a thousand screens that come back at the same moment are no storm
 TAKEN = 50  # of these in one turn of the loop: asyncio takes as many as it asks the kernel to keep
@@ -117,14 +118,6 @@ def serves(listening: str, asked: str) -> bool:
     except ValueError:
         machine = socket.gethostname().lower()
         return asked.lower() in (machine, f"{machine}.local") or asked.lower() == listening.lower()
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host's name or address is this machine's own."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _refusal(listen: str, error: OSError) -> str:

@@ -11,11 +11,12 @@ from urllib.parse import urlsplit
 from kioskd.edges.access import COOKIE, GROUP, peer_may
 from kioskd.edges.answers import Answers
 from kioskd.edges.broadcast import CLIENTS
-from kioskd.edges.doors import Doors, address, is_loopback, serves
+from kioskd.edges.doors import Doors, address, serves
 from kioskd.edges.gate import BODY
-from kioskd.edges.replies import HEADERS, json_response, own_page
+from kioskd.edges.replies import HEADERS, is_visit, json_response, own_page
 from kioskd.edges.routes import Source
 from kioskd.errors import EdgeUnavailable
+from kioskd.wire.values import is_loopback
 
 if TYPE_CHECKING:
     from aiohttp.web import AppRunner, Request, Response, Server, StreamResponse
@@ -155,6 +156,8 @@ class Api:
     async def _respond(self, request: "Request", handler: "Handler") -> "StreamResponse":
         from aiohttp import web
 
+        if not request.raw_path.startswith("/") or len(request.headers.getall("Host", ())) != 1:  # where this is meant for nobody can say
+            return json_response({"error": "this is no request for a server"}, 400)
         # A page elsewhere can give its own name this address (DNS rebinding); it cannot give it the name of this machine.
         peer = _unix_peer(request)
         if peer is None and not self._ours(request.headers.get("Host", "")):
@@ -165,6 +168,8 @@ class Api:
         changes = route is not None and route.changes
         if (request.method not in READ_METHODS) != changes:
             raise web.HTTPMethodNotAllowed(request.method, READ_METHODS)
+        if peer is None and route is not None and not route.from_elsewhere and not (own_page(request) or is_visit(request)):
+            return json_response({"error": "a page elsewhere may not ask for this"}, 403)
         if route is not None and route.guarded and (refused := self._refused(request, peer)) is not None:
             return refused
         return await handler(request)

@@ -39,6 +39,13 @@ def own_page(request: "Request") -> bool:
     return site in ("none", "same-origin") and (origin is None or origin.partition("://")[2] == request.headers.get("Host"))
 
 
+def is_visit(request: "Request") -> bool:
+    """Tell whether somebody has followed a link here, from wherever: a window of its own, which the page with the link cannot look into."""
+    headers = request.headers
+    asked = (headers.get("Sec-Fetch-Mode"), headers.get("Sec-Fetch-Dest"))
+    return request.method in ("GET", "HEAD") and asked == ("navigate", "document") and "Origin" not in headers
+
+
 async def said(request: "Request", key: str) -> str | Bad:
     """Return the text that the body's JSON has at ``key``; "" where there is none, or no body."""
     if (request.content_length or 0) > BODY:
@@ -51,6 +58,8 @@ async def said(request: "Request", key: str) -> str | Bad:
         return Bad(f"the body did not come within {BODY_S:g} s", 408)
     if not body.strip():
         return ""
+    if request.content_type != "application/json":  # what a form of another site can send is none
+        return Bad("say what the body is: Content-Type: application/json", 415)
     form = f'{{"{key}": "…"}}' if key else "{}"
     try:
         content = json.loads(body)

@@ -58,6 +58,11 @@ class Route:
         """Whether it does something."""
         return self.method == "POST"
 
+    @property
+    def from_elsewhere(self) -> bool:
+        """Whether a page elsewhere may ask at all: where CORS says who may read it, and where a WebSocket looks at its Origin itself."""
+        return self.elsewhere or not (self.gives or self.guarded)
+
     def fits(self, path: str) -> bool:
         """Tell whether it is a path's: its last part may stand for any name."""
         folder, variable, _ = self.path.partition("{")

@@ -178,6 +178,8 @@ def _contradiction(section: object) -> str | None:
             return "index and url are both given: keep the one that is where the page is built"
         case WebSocket(reload_after=reload_after, restart_after=restart_after) if restart_after < reload_after:
             return "restart_after is shorter than reload_after: a restart is what follows a reload that did not help"
+        case Api(listen=listen, token_file=None) if not values.is_loopback(listen.rpartition(":")[0].strip("[]")):
+            return "listen lets others in, and token_file is missing: name one, such as /var/lib/kioskd/token, which kioskd makes itself"
     return None
 
 

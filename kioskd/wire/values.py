@@ -205,6 +205,14 @@ def listen(value: str) -> str:
     return value
 
 
+def is_loopback(host: str) -> bool:
+    """Tell whether a host's name or address is this machine's own."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
 def path(value: str) -> str:
     """A full path."""
     if not text(value).startswith("/"):

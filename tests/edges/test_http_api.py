@@ -191,7 +191,7 @@ async def test_only_a_loopback_name_and_the_right_port_are_served():
         ]:  # fmt: skip
             async with session.get("/api/status", headers={"Host": host}) as answer:
                 assert answer.status == status, host
-        assert b" 403 " in (await door.raw(b"GET /api/status HTTP/1.0\r\n\r\n")).split(b"\r\n")[0]
+        assert b" 400 " in (await door.raw(b"GET /api/status HTTP/1.0\r\n\r\n")).split(b"\r\n")[0]
 
 
 @asynctest
@@ -294,3 +294,64 @@ async def test_the_page_client_is_served_to_every_page(path):
 
 def test_the_page_client_is_small():
     assert len(gzip.compress(script("kioskd.js").encode(), 9)) < 3000
+
+
+OPEN = ("/api/status", "/healthz", "/metrics", "/holding", "/", "/console.js", "/api/openapi.json")
+VISIT = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+FOREIGN = [
+    {"Origin": "http://elsewhere.example"}, {"Origin": "null"}, {"Origin": HOME}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"},
+    {**VISIT, "Sec-Fetch-Dest": "iframe"}, {**VISIT, "Sec-Fetch-Mode": "no-cors"}, {**VISIT, "Origin": "null"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+@asynctest
+async def test_a_page_elsewhere_is_refused_all_but_what_is_meant_for_pages(headers):
+    door = Door()
+    async with door.open() as session:
+        for path in OPEN:
+            async with session.get(path, headers=headers) as answer:
+                assert answer.status == 403 and "elsewhere" in (await answer.json())["error"], path
+                assert not any(name.startswith("Access-Control") for name in answer.headers)
+        for path in (VERSION, *answers.SCRIPTS):
+            async with session.get(path, headers=headers) as answer:
+                assert answer.status == 200, path
+
+
+@asynctest
+async def test_whoever_follows_a_link_here_is_let_in():
+    async with Door().open() as session:
+        for path in ("/", "/holding", "/api/status"):
+            async with session.get(path, headers=VISIT) as answer:
+                assert answer.status == 200, path
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET http://127.0.0.1:{port}/healthz HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n",
+        b"GET http://evil.example/healthz HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nHost: 127.0.0.1:{port}\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nHost: evil.example\r\n",
+        b"OPTIONS * HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n",
+    ],
+)
+@asynctest
+async def test_a_request_for_another_server_or_for_two_is_none(head):
+    door = Door()
+    async with door.open():
+        reply = await door.raw(head.replace(b"{port}", str(door.api.port).encode()) + b"Connection: close\r\n\r\n")
+        assert reply.split(b"\r\n")[0].split()[1:2] == [b"400"], reply
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""])
+@asynctest
+async def test_what_a_form_elsewhere_can_send_is_no_order(kind, tmp_path):
+    door = Door(control=str(tmp_path / "control.sock"))
+    async with door.open():
+        await door.api.start_control()
+        async with aiohttp.ClientSession("http://kioskd", connector=aiohttp.UnixConnector(door.control)) as inside:
+            for path in ("/api/restart", "/api/pause", "/api/reload", "/api/pair"):
+                async with inside.post(path, data=b'{"why": "x"}', headers={"Content-Type": kind}) as answer:
+                    assert answer.status == 415 and "application/json" in (await answer.json())["error"], path
+        assert not door.facts

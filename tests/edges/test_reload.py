@@ -174,7 +174,7 @@ BODIES = [
 async def test_a_body_that_is_none_is_refused_with_a_sentence(tmp_path, body, said):
     async with opened(tmp_path) as (door, _, inside):
         packed = {"Content-Encoding": "deflate"} if body.startswith(b"x") else {}
-        async with inside.post(f"http://kioskd{RELOAD}", data=body, headers=packed) as answer:
+        async with inside.post(f"http://kioskd{RELOAD}", data=body, headers={"Content-Type": "application/json", **packed}) as answer:
             assert answer.status == 400 and said in (await answer.json())["error"]
         assert not door.facts
 
