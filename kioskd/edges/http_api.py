@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 RETRY_S = 5.0
 READ_METHODS = frozenset({"GET", "HEAD"})
+HTTP_1 = (1, 0)
 CONNECTIONS = CLIENTS + 500  # at a time on ``api.listen``
 
 
@@ -156,7 +157,8 @@ class Api:
     async def _respond(self, request: "Request", handler: "Handler") -> "StreamResponse":
         from aiohttp import web
 
-        if not request.raw_path.startswith("/") or len(request.headers.getall("Host", ())) != 1:  # where this is meant for nobody can say
+        old = request.version < HTTP_1  # by its head, which has no version at all then
+        if old or not request.raw_path.startswith("/") or len(request.headers.getall("Host", ())) != 1:  # meant for whom?
             return json_response({"error": "this is no request for a server"}, 400)
         # A page elsewhere can give its own name this address (DNS rebinding); it cannot give it the name of this machine.
         peer = _unix_peer(request)

@@ -299,7 +299,8 @@ def test_the_page_client_is_small():
 OPEN = ("/api/status", "/healthz", "/metrics", "/holding", "/", "/console.js", "/api/openapi.json")
 VISIT = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 FOREIGN = [
-    {"Origin": "http://elsewhere.example"}, {"Origin": "null"}, {"Origin": HOME}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"},
+    {"Origin": "http://elsewhere.example"}, {"Origin": "null"}, {"Origin": HOME}, {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
     {**VISIT, "Sec-Fetch-Dest": "iframe"}, {**VISIT, "Sec-Fetch-Mode": "no-cors"}, {**VISIT, "Origin": "null"},
 ]  # fmt: skip
 

@@ -1,0 +1,100 @@
+"""The real HTTP door on the loopback, in a thread of its own, and what has to hold of each of its answers."""
+
+import asyncio
+import contextlib
+import socket
+import tempfile
+import threading
+import time
+from typing import Any
+
+from kioskd.demo.kiosk import free_port
+from kioskd.edges.access import Token
+from kioskd.edges.broadcast import Hub
+from kioskd.edges.http_api import Api
+from kioskd.edges.incidents import Ledger
+from kioskd.edges.live import Live
+from kioskd.edges.reloads import Reloads
+from kioskd.edges.routes import Source
+from kioskd.errors import BrowserGone
+from kioskd.wire.status import Clocks
+
+ANSWERS_S = 1.0
+SILENT_S = 0.02  # whoever has said half of something waits for the rest, which does not come
+
+
+class Door:
+    """One, which nobody has the token of."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.ordered: list[object] = []
+        self.port = free_port()
+        self.host = f"127.0.0.1:{self.port}".encode()
+        state = tempfile.mkdtemp(prefix="kioskd-fuzz-")
+        ledger, live, hub = Ledger(state, lambda: Clocks(time.monotonic(), time.time())), Live(lambda: self.status()), Hub("key")
+        self._source = Source(
+            lambda: None,
+            lambda: self.status(),
+            lambda: frozenset({"http://localhost:3001"}),
+            lambda: "<!doctype html>",
+            lambda: True,
+            lambda: b"kioskd_up 1\n",
+            lambda: iter(["a\n"]),
+            ledger.shown,
+            ledger.picture,
+            self._screenshot,
+            self.ordered.append,
+            live,
+            hub,
+            Reloads(self.ordered.append, hub.broadcast, lambda: "busy"),
+            Token(None, state),
+            lambda: [f"http://127.0.0.1:{self.port}"],
+        )
+        self._api = Api(self.host.decode(), None, self._source)
+        self.paths = [route.path for route in self._api._answers.routes]
+        self._thread: threading.Thread | None = None
+        self._ready = threading.Event()
+
+    def status(self) -> dict[str, Any]:
+        """What ``GET /api/status`` shows."""
+        self.asked += 1
+        return {"verdict": "HEALTHY", "page": {}}
+
+    async def _screenshot(self, exact: bool) -> bytes:
+        raise BrowserGone("There is no browser")
+
+    def _serve(self) -> None:
+        async def run() -> None:
+            await self._api.start()
+            self._ready.set()
+            await asyncio.Event().wait()
+
+        asyncio.run(run())
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._serve, daemon=True)
+            self._thread.start()
+            assert self._ready.wait(10), "it does not listen"
+
+    def take(self, content: bytes) -> None:
+        """Send this as it is; then ask whether all is well."""
+        self._start()
+        said = self._send(content, SILENT_S)
+        assert said == b"" or said.startswith(b"HTTP/"), said[:100]
+        status = said.split(b" ", 2)[1][:3] if said else b""
+        assert not status.startswith(b"5") or status in (b"503", b"505"), said[:300]
+        assert b"Traceback" not in said
+        assert not self.ordered, self.ordered
+        well = self._send(b"GET /healthz HTTP/1.1\r\nHost: " + self.host + b"\r\n\r\n", ANSWERS_S)
+        assert well.startswith(b"HTTP/1.1 200 "), well[:100]
+
+    def _send(self, content: bytes, within: float) -> bytes:
+        said = b""
+        with contextlib.suppress(ConnectionError, TimeoutError), socket.create_connection(("127.0.0.1", self.port), ANSWERS_S) as it:
+            it.settimeout(within)
+            it.sendall(content)
+            while part := it.recv(1 << 16):
+                said += part
+        return said
