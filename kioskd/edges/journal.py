@@ -6,8 +6,9 @@ import glob
 import logging
 import os
 import re
+import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from kioskd.core.facts import Fact, JournalHeard
@@ -20,6 +21,8 @@ RETRY_S = 5.0
 PACE_S = 0.25  # between two readings: a unit that talks without end costs no more than this
 LINES = 500  # in one reading; of more the rest is passed over, a rule has heard enough
 LINE = 4096  # bytes of one that are looked at
+THOUGHT_S = 0.1  # of the processor, for one rule and one reading: some expressions would try more ways than there are atoms
+DEAF_S = 60.0  # afterwards that rule hears nothing
 LATE_LINES = 20
 LOOK_S = 60.0  # between two looks whether the journal's folders are still the ones that are followed
 FOLDERS = ("/var/log/journal", "/run/log/journal")
@@ -71,7 +74,7 @@ class Journal:
             changed = asyncio.ensure_future(self._changed.wait())
             try:
                 while folders == _identities(self._folders):
-                    self.problem = f"Nothing was heard yet from {', '.join(sorted(self._quiet))}" if self._quiet else None
+                    self.problem = self._trouble(ears)
                     heard = asyncio.ensure_future(stirred.wait())
                     patience = LOOK_S if reader.reliable_fd() else PACE_S
                     await asyncio.wait((heard, changed), timeout=patience, return_when=asyncio.FIRST_COMPLETED)
@@ -126,8 +129,13 @@ class Journal:
             reader.seek_tail()
             reader.get_previous()
         for ear in ears:
-            if fact := ear.told():
+            if fact := ear.told(time.monotonic()):
                 self._emit(fact)
+
+    def _trouble(self, ears: list["_Ear"]) -> str | None:
+        if lost := [ear for ear in ears if ear.deaf_until > time.monotonic()]:
+            return f"health.journal: {lost[0].unit} says what would keep this rule's expression busy for ever: make it simpler"
+        return f"Nothing was heard yet from {', '.join(sorted(self._quiet))}" if self._quiet else None
 
 
 class _Ear:
@@ -135,23 +143,56 @@ class _Ear:
 
     def __init__(self, rule: JournalRule) -> None:
         self.unit = rule.unit if re.search(r"\.(service|scope)$", rule.unit) else f"{rule.unit}.service"
+        self.deaf_until = 0.0  # of the clock that ``told`` is given
         self._rule = rule
         self._match, self._clear = re.compile(rule.match), re.compile(rule.clear) if rule.clear is not None else None
+        self._lines: list[str] = []
         self._matches, self._cleared = 0, False
 
     def hear(self, text: str) -> None:
-        text = text[:LINE]
-        if self._clear is not None and self._clear.search(text):
-            self._matches, self._cleared = 0, True
-        elif self._match.search(text):
-            self._matches += 1
+        self._lines.append(text[:LINE])
 
-    def told(self) -> JournalHeard | None:
+    def told(self, now: float) -> JournalHeard | None:
+        lines, self._lines = self._lines, []
+        if lines and now >= self.deaf_until:
+            try:
+                with _thought(THOUGHT_S):
+                    self._think(lines)
+            except _Endless:
+                log.warning("Cannot follow health.journal of %s: its expression does not come to an end with this log", self.unit)
+                self.deaf_until = now + DEAF_S
         if not (self._matches or self._cleared):
             return None
         fact = JournalHeard(self._rule, self._matches, self._cleared)
         self._matches, self._cleared = 0, False
         return fact
+
+    def _think(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            if self._clear is not None and self._clear.search(line):
+                self._matches, self._cleared = 0, True
+            elif self._match.search(line):
+                self._matches += 1
+
+
+class _Endless(Exception):
+    """It has been thought about for long enough."""
+
+
+@contextlib.contextmanager
+def _thought(seconds: float) -> Iterator[None]:
+    """Raise ``_Endless`` in here after so much of the processor's time: while an expression is tried, the main thread looks for signals."""
+
+    def stop(*_: object) -> None:
+        raise _Endless
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
 
 
 def lines_of_late(seconds: float) -> tuple[str, ...]:

@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import time
 from pathlib import Path
+
+import pytest
 
 from kioskd.core.facts import Fact, JournalHeard
 from kioskd.core.policy import JournalRule
@@ -15,16 +18,31 @@ RULE = JournalRule("dashboard", "to 0 clients", 5, clear="to [1-9]")
 
 def test_an_ear_counts_since_the_last_line_that_clears() -> None:
     ear = _Ear(RULE)
-    assert ear.told() is None
+    assert ear.told(0.0) is None
     for line in ("published to 0 clients", "something else", "published to 0 clients"):
         ear.hear(line)
-    assert ear.told() == JournalHeard(RULE, 2)
-    assert ear.told() is None, "told twice"
+    assert ear.told(0.0) == JournalHeard(RULE, 2)
+    assert ear.told(0.0) is None, "told twice"
     for line in ("to 0 clients", "to 3 clients", "to 0 clients"):
         ear.hear(line)
-    assert ear.told() == JournalHeard(RULE, 1, cleared=True)
+    assert ear.told(0.0) == JournalHeard(RULE, 1, cleared=True)
     ear.hear("x" * journal.LINE + "to 0 clients")
-    assert ear.told() is None, "the end of an endless line"
+    assert ear.told(0.0) is None, "the end of an endless line"
+
+
+@pytest.mark.parametrize("match", [r"(a+)+b", r"(?:a|a)*b", r".*.*.*b"])
+def test_an_expression_that_comes_to_no_end_is_ended_and_tried_again_later(match: str, caplog: pytest.LogCaptureFixture) -> None:
+    ear, began = _Ear(JournalRule("dashboard", match)), time.process_time()
+    ear.hear("ab")
+    for _ in range(journal.LINES):
+        ear.hear("a" * journal.LINE)
+    assert ear.told(5.0) == JournalHeard(ear._rule, 1), "what was understood before it counts"
+    assert time.process_time() - began < 5 * journal.THOUGHT_S
+    ear.hear("ab")
+    assert ear.told(4.9 + journal.DEAF_S) is None
+    ear.hear("ab")
+    assert ear.told(5.0 + journal.DEAF_S) == JournalHeard(ear._rule, 1)
+    assert caplog.text.count("does not come to an end") == 1
 
 
 def test_units_are_named_as_systemctl_takes_them() -> None:
