@@ -267,7 +267,7 @@ class Daemon:
             **self._problems, "display": self.display.problem, "inotify": self.watch.problem,
             "deploy": self.watch.deploy_problem, "api": self.api.problem,
             "control": self.api.control_problem, "journal": self.journal.problem,
-            "profile": self.screen.profile_trouble, "incidents": self.ledger.problem,
+            "profile": self.screen.profile_trouble, "policy": self.screen.policy_trouble, "incidents": self.ledger.problem,
         }  # fmt: skip
         return status(self.shell.kernel, Clocks(time.monotonic(), time.time()), problems)
 

@@ -29,7 +29,7 @@ from kioskd.core.actions import (
 )
 from kioskd.core.facts import BrowserGone as Gone
 from kioskd.core.facts import BrowserStarted, Fact, MemoryRead, PageOpened
-from kioskd.edges import page, processes
+from kioskd.edges import page, policy, processes
 from kioskd.edges.browser import Browser, Spawned
 from kioskd.edges.cdp_pipe import CdpPipe
 from kioskd.edges.page import Page
@@ -81,6 +81,7 @@ class Screen:
         self._display, self._wanted = display, config
         self._browser = Browser(config, display, self._exited)
         self._now: _Living | None = None
+        self.policy_trouble: str | None = None  # why the browser started last does not follow kioskd's managed policy
 
     @property
     def profile_trouble(self) -> str | None:
@@ -137,8 +138,16 @@ class Screen:
             self._give_up(str(error) if isinstance(error, KioskdError) else "It was stopped while it started")
             raise
         self._browser.listen_no_more()
+        await self._look_at_policy(now)
         now.started = True
         self._emit(BrowserStarted(act.generation, spawned.pid, product))
+
+    async def _look_at_policy(self, now: _Living) -> None:
+        followed = now.page is None or now.page.policy_in_force is not False
+        trouble = None if followed else await asyncio.to_thread(policy.trouble)
+        if trouble and trouble != self.policy_trouble:
+            log.warning("%s", trouble)
+        self.policy_trouble = trouble
 
     def _give_up(self, reason: str) -> None:
         self._browser.kill()

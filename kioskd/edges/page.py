@@ -23,7 +23,7 @@ from kioskd.edges.cdp_pipe import CdpPipe
 from kioskd.edges.navigation import Navigation
 from kioskd.errors import BrowserGone, CdpError, KioskdError
 from kioskd.wire.cdp import Answer, Event
-from kioskd.wire.flags import START_PAGE
+from kioskd.wire.flags import FORBIDDEN, START_PAGE
 from kioskd.wire.report import read_report
 
 log = logging.getLogger(__name__)
@@ -32,17 +32,20 @@ OBSERVER = resources.files("kioskd.edges").joinpath("observer.js").read_text("ut
 MAX_WORKERS = 64
 EVIDENCE_S = 0.8  # a page that hangs shows nothing, and is not waited for
 JPEG = {"format": "jpeg", "quality": 70, "optimizeForSpeed": True}  # for evidence, and for who only glances
+POLICY_S = 1.0  # the start page's frame has come by then
 WORKER_S = 1.0  # a worker busy for longer is taken to be as it last said
 
 EVENTS = frozenset(
     {
         "Inspector.targetCrashed",
+        "Page.frameAttached",
         "Page.javascriptDialogOpening",
         "Target.attachedToTarget",
         "Target.detachedFromTarget",
     }
     | navigation.EVENTS
 )
+_BLOCKED = "net::ERR_BLOCKED_BY_ADMINISTRATOR"
 # Prompts cannot be seen through DevTools and nobody could answer them, so each is answered before it is asked.
 _DENIED = (
     "background-sync",
@@ -79,6 +82,8 @@ class Page:
         self._target = ""
         self._navigation = Navigation(generation, "", emit)  # until there is a page
         self._attached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._tried = False  # to go to a forbidden place
+        self._refused: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()  # whether that was refused; None: unknown
         self._workers: dict[str, object] = {}  # session -> its last report
         self._dialog: str | None = None  # session
 
@@ -95,7 +100,22 @@ class Page:
         self._auto_attach(None, "page", "shared_worker")
         product = str((await version).get("product", ""))
         await self._attached
+        await asyncio.wait([self._refused], timeout=POLICY_S)
         return product
+
+    @property
+    def policy_in_force(self) -> bool | None:
+        """Whether Chromium follows kioskd's managed policy: one that is no JSON it ignores in silence. None: it cannot be told."""
+        return self._refused.result() if self._refused.done() else None
+
+    def _try_forbidden(self, frame: str) -> None:
+        self._tried = True
+
+        def answered(answer: Answer) -> None:
+            if not self._refused.done():
+                self._refused.set_result(None if answer.error is not None else answer.result.get("errorText") == _BLOCKED)
+
+        self._pipe.send("Page.navigate", {"url": FORBIDDEN, "frameId": frame}, self._session, answered)
 
     def _auto_attach(self, session: str | None, *types: str) -> None:
         # Paused until the observer is in: otherwise a worker's or a frame's first socket is missed for ever. Should we hang, they
@@ -148,6 +168,8 @@ class Page:
             case "Page.javascriptDialogOpening":
                 self._dialog = event.session
                 self._navigation.tell(DialogOpened(self._generation, str(params.get("type"))))
+            case "Page.frameAttached" if event.session == self._session and not self._tried:
+                self._try_forbidden(str(params.get("frameId")))
             case "Inspector.targetCrashed" if event.session == self._session:
                 self._navigation.crashed()
             case method if event.session == self._session:

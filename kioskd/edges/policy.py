@@ -1,0 +1,20 @@
+"""Chromium's managed policy: why a browser does not follow kioskd's."""
+
+import json
+from pathlib import Path
+
+POLICY = Path("/etc/chromium/policies/managed/kioskd.json")
+
+
+def trouble(file: Path = POLICY) -> str | None:
+    """Return why a browser does not follow the policy, which it was seen not to do; None where it is not installed. Blocks."""
+    try:
+        json.loads(file.read_bytes())
+        why = "this Chromium does not read it there"
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        why = f"it cannot be read ({error.strerror})"
+    except ValueError as error:
+        why = f"it is no JSON ({error})"
+    return f"Chromium does not follow {file}: {why}"
