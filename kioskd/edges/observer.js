@@ -314,6 +314,28 @@
   };
   listen(world, "keydown", event => { if (event.isTrusted && leadsOut(event)) prevent(event); }, true);
 
+  // --- links that lead out of it: into a window of their own, onto the disk, to another program
+
+  const pathOf = free(Event.prototype.composedPath), protocolOf = getter(HTMLAnchorElement, "protocol"), buttonOf = getter(MouseEvent, "button");
+  const held = ["ctrlKey", "altKey", "metaKey", "shiftKey"].map(modifier => getter(MouseEvent, modifier));
+  const WEB = {"http:": 1, "https:": 1, "blob:": 1, "data:": 1, "about:": 1, "javascript:": 1, ":": 1, __proto__: null};
+  const aside = event => {
+    for (let i = 0; i < held.length; i++) if (held[i](event)) return true;
+    return buttonOf(event) === 1;
+  };
+  const leadsAway = event => {
+    const path = pathOf(event);
+    for (let i = 0; i < path.length; i++) {
+      let protocol = null;
+      try { protocol = protocolOf(path[i]); } catch { continue; /* no link */ }
+      return !WEB[protocol] || aside(event);
+    }
+    return false;
+  };
+  const click = event => { if (event.isTrusted && leadsAway(event)) prevent(event); };
+  listen(world, "click", click, true);
+  listen(world, "auxclick", click, true);
+
   // A print dialog would stand on the wall for ever, and DevTools does not see it.
   world.print = new Proxy(world.print, {apply() {}});
 })
