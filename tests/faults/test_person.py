@@ -171,25 +171,20 @@ async def test_no_key_and_no_click_leads_out(tmp_path: Path) -> None:
     async with display(tmp_path) as screen, wall() as page:
         over = {"browser": {"command": command}, "display": {"mode": "inherit"}, "health": {"websocket": {"url": "off"}}}
         async with Kiosk(page.url, tmp_path, screen.variables, **over) as kiosk, before(tmp_path, kiosk, screen, page) as (person, visitor):
-            pid, windows, ways = kiosk.pid, await person.windows(), []
+            pid, windows = kiosk.pid, await person.windows()
             assert windows
             for key in KEYS:
                 await person.does("key", key)
-                if not await person.reaches_the_page():
-                    ways.append(key)
-            for name, at in {"a link": LINK, "a download": DOWNLOAD, "a file": FILE, "mail": MAIL}.items():
+                assert await person.reaches_the_page(), f"{key} leads out"
+            for name, at in {"link": LINK, "download": DOWNLOAD, "file": FILE, "mail": MAIL}.items():
                 for how, button, holding in (("right", 3, ""), ("middle", 2, ""), ("ctrl", 1, "ctrl"), ("shift", 1, "shift")):
                     await person.points(at, button, holding)
-                    if not await person.reaches_the_page():
-                        ways.append(f"{how} click on {name}")
+                    assert await person.reaches_the_page(), f"a {how} click on {name} leads out"
             for at in (DOWNLOAD, FILE, MAIL):
                 await person.points(at)
-                if not await person.reaches_the_page():
-                    ways.append(f"click at {at}")
+                assert await person.reaches_the_page(), f"a click at {at} leads out"
             await person.drags(LINK, MAIL, FILE)
-            if not await person.reaches_the_page():
-                ways.append("a dragged link")
-            assert not ways
+            assert await person.reaches_the_page(), "a dragged link leads out"
             assert await pages(visitor) == [page.url] and page.said.count("loaded") == 1
             assert "/elsewhere" not in page.asked
             assert kiosk.pid == pid and await person.windows() == windows
