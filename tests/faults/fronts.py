@@ -24,9 +24,9 @@ class Names:
         """No name leads anywhere."""
         self._hosts.write_text("")
 
-    def learn(self, address: str = "127.0.0.1") -> None:
-        """``NAME`` leads here."""
-        self._hosts.write_text(f"{address} {NAME}\n")
+    def learn(self, *addresses: str) -> None:
+        """``NAME`` leads here, or to these, the first of them first."""
+        self._hosts.write_text("".join(f"{address} {NAME}\n" for address in addresses or ("127.0.0.1",)))
 
 
 class Detour:

@@ -48,6 +48,15 @@ class Visitor:
             await self._call("Input.dispatchMouseEvent", where, session)
         await self._call("Target.detachFromTarget", {"sessionId": session})
 
+    async def has_cookie(self, cookie: dict[str, Any]) -> None:
+        """Have been where this cookie was set (DevTools' Network.CookieParam)."""
+        await self._call("Storage.setCookies", {"cookies": [cookie]})
+
+    async def reloads(self) -> None:
+        """Load the page once more."""
+        session = await self._attach()
+        await self._call("Page.reload", {}, session)
+
     async def sees_a_page_come_and_go(self, within: float) -> None:
         """Wait until a further page was opened and has been closed."""
         async with asyncio.timeout(within):
