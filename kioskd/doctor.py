@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kioskd.machine import Machine
+from kioskd.wire.flags import POLICY
 
 USER = "kioskd"
 GROUPS = ("video", "render", "input", "systemd-journal")
@@ -70,6 +71,15 @@ def browser(machine: Machine) -> Iterator[Finding]:
         yield Finding("browser", State.BAD, f"{' or '.join(names)}: not there", "sudo apt install chromium, or set browser.command")
         return
     yield Finding("browser", State.GOOD, machine.run(found, "--version") or found)
+
+
+def policy(machine: Machine) -> Iterator[Finding]:
+    """The browser is held to its page; whether it follows the policy, kioskd itself says."""
+    if machine.path(POLICY).exists():
+        yield Finding("policy", State.GOOD, f"{POLICY} is there")
+    else:
+        advice = "sudo apt install --reinstall -o DPkg::Options::=--force-confmiss kioskd"
+        yield Finding("policy", State.HINT, f"{POLICY} is not there: who has a keyboard gets further than the page", advice)
 
 
 def display(machine: Machine) -> Iterator[Finding]:
@@ -269,7 +279,7 @@ def unit(machine: Machine) -> Iterator[Finding]:
         yield Finding("service", State.GOOD, "the unit is as it was shipped")
 
 
-CHECKS: tuple[Check, ...] = (running, unit, page, browser, display, seat, build, disk, memory, inotify, power, clock)
+CHECKS: tuple[Check, ...] = (running, unit, page, browser, policy, display, seat, build, disk, memory, inotify, power, clock)
 
 
 def findings(machine: Machine) -> Iterator[Finding]:

@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-POLICY = Path("/etc/chromium/policies/managed/kioskd.json")
+from kioskd.wire.flags import POLICY
 
 
-def trouble(file: Path = POLICY) -> str | None:
+def trouble(file: Path = Path(POLICY)) -> str | None:
     """Return why a browser does not follow the policy, which it was seen not to do; None where it is not installed. Blocks."""
     try:
         json.loads(file.read_bytes())

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 # Its name tells the core what it is; its frame is where a forbidden place is tried (see ``Page.attach``).
 START_PAGE = "data:text/html;charset=utf-8;kioskd=start,<html style='background:%23000'><iframe hidden>"
-FORBIDDEN = "file:///kioskd"  # by kioskd's managed policy; to a Chromium without it, a file that is not there
+POLICY = "/etc/chromium/policies/managed/kioskd.json"  # Debian's place; what every Chromium of the machine is held to
+FORBIDDEN = "file:///kioskd"  # by that; to a Chromium without it, a file that is not there
 MARKER = "KIOSKD_BROWSER"  # in the environment of everything the browser starts: how its orphans are found
 
 # Checked against Chromium 156: each of these is read there.
