@@ -215,7 +215,7 @@ def _doctor(options: argparse.Namespace) -> None:
     from kioskd import doctor
     from kioskd.edges.config_file import read
     from kioskd.errors import ConfigError
-    from kioskd.machine import Machine
+    from kioskd.machine import Machine, State
 
     status, incidents = None, None
     try:
@@ -228,7 +228,7 @@ def _doctor(options: argparse.Namespace) -> None:
         config = read(Path(options.config))
         words = {
             "url": config.url, "index": config.deploy.index, "state": config.state, "profile": config.browser.profile,
-            "command": config.browser.command, "display": config.display.mode,
+            "command": config.browser.command, "flags": config.browser.flags, "display": config.display.mode,
         }  # fmt: skip
         configuration = {name: getattr(value, "value", value) for name, value in words.items()}  # "auto" is a word, not a path
     except ConfigError as error:
@@ -244,7 +244,7 @@ def _doctor(options: argparse.Namespace) -> None:
         print(json.dumps(told, indent=2))
     else:
         _print(doctor_lines(found, _paint()))
-    if any(each.state is doctor.State.BAD for each in found):
+    if any(each.state is State.BAD for each in found):
         raise Refused("Something is wrong: see above")
 
 

@@ -1,4 +1,4 @@
-"""What ``kioskctl doctor`` sees of a machine: files, commands, users, URLs. Nothing is changed, and nothing waits for long."""
+"""What ``kioskctl doctor`` sees of a machine, and says of it. Nothing is changed, and nothing waits for long."""
 
 import contextlib
 import glob
@@ -8,10 +8,31 @@ import shutil
 import subprocess
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 RUN_S, URL_S = 10.0, 5.0
+
+
+class State(Enum):
+    """How serious it is."""
+
+    GOOD = "good"
+    HINT = "hint"  # it works, and could be better
+    BAD = "bad"  # this is why something does not work
+    UNKNOWN = "unknown"  # it cannot be told here
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check has found. ``advice``: what to do, where there is something."""
+
+    about: str
+    state: State
+    says: str
+    advice: str = ""
 
 
 class Machine:

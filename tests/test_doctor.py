@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from kioskd import doctor
-from kioskd.doctor import Finding, State
-from kioskd.machine import Machine
+from kioskd.machine import Finding, Machine, State
+from kioskd.wire.flags import POLICY
 
 WELL: dict[str, Any] = {
     "verdict": "HEALTHY", "why": "the page is as it should be", "problems": {}, "configuration": {"mistakes": []},
@@ -28,6 +28,7 @@ class Pi(Machine):
         }  # fmt: skip
         self.members: set[str] | None = {"kioskd", "render"}  # the unit lends it the others
         self.answer: int | OSError = 200
+        self.write(POLICY, "{}")
         self.write("/dev/dri/card0", "")
         self.write("/dev/dri/renderD128", "")
         self.write("/sys/class/drm/card0-HDMI-A-1/status", "connected\n")
@@ -106,6 +107,8 @@ TROUBLES = [
     trouble("no server", lambda pi: setattr(pi, "answer", OSError("refused")), State.BAD, "does not answer from here: refused", "network"),
     trouble("a server that fails", lambda pi: setattr(pi, "answer", 502), State.BAD, "502"),
     trouble("a server that wants a sign-in", lambda pi: setattr(pi, "answer", 401), State.HINT, "401", ""),
+    trouble("no policy", lambda pi: pi.remove(POLICY), State.HINT, "gets further", "confmiss"),
+    trouble("no sandbox", lambda pi: pi.configuration.update(flags=("--no-sandbox",)), State.BAD, "--no-sandbox", "browser.flags"),
     trouble("no url", lambda pi: pi.configuration.update(url=None), State.HINT, "no url", "url:"),
     trouble("not enabled", lambda pi: pi.commands.update({"systemctl show": "LoadState=loaded\nUnitFileState=disabled\nDropInPaths="}),
             State.HINT, "by itself", "enable"),

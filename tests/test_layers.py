@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent / "kioskd"
 #: Each floor may use those before it, and its own; what is not named here stands outside the house.
 FLOORS = [
     ["errors"], ["core"], ["wire"], ["edges"], ["shell", "screen", "display", "own_pages", "replay"], ["daemon"],
-    ["cli", "ctl", "asking", "doctor", "machine"], ["__main__"],
+    ["cli", "ctl", "asking", "doctor", "hardware", "machine"], ["__main__"],
 ]  # fmt: skip
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 
