@@ -27,7 +27,7 @@ LISTEN = (
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
 )
 END = b"\r\n"
-HUGE = 100 << 20
+HUGE, PACKED_SIZE = 1 << 30, 100 << 20
 SOON_S = 3.0
 PIECE = bytes(1 << 18)
 TEXT, TEXT_BEGUN, CONTINUED, PING, PACKED = 0x81, 0x01, 0x00, 0x89, 0xC1  # the first bytes of frames (RFC 6455, 5.2)
@@ -72,16 +72,18 @@ WRONG = (
     b"{", b"\xff\x00", b"[]", b'"reload"', b"17", b'{"message": 1}', b'{"message": null}', b'{"message": {"a": []}}', b"[" * 16_000,
     b'{"message": "' + b"x" * 2000 + b'"}', b'{"a":' * 2000, b"1" * 16_000,
 )  # fmt: skip
+BOMBS = (b"X: " + b"x" * 20_000 + END, b"Cookie: " + b"a=b; " * 4000 + END, b"X: x\r\n" * 20_000, b" \t" * 10_000)
 HUGE_FRAMES = (frame(TEXT, length=(1 << 63) - 1), frame(TEXT_BEGUN, length=1 << 62))
 OFFERS = b"Sec-WebSocket-Extensions: permessage-deflate\r\nSec-WebSocket-Protocol: " + b"x" * 4000 + END
 
 ATTACKS = {
     "malformed JSON and wrong types": Attack("400", tuple(map(post, WRONG)), control=True),
     "packed bodies": Attack("400", (post(zlib.compress(bytes(12 << 20)), b"Content-Encoding: deflate"),), control=True, width=20),
-    "bodies of 100 MB": Attack("413", (RELOAD + b"Content-Length: %d\r\n\r\n" % HUGE,), PIECE, control=True, width=8),
-    "chunked bodies of 100 MB": Attack(
+    "bodies of 1 GB": Attack("413", (RELOAD + b"Content-Length: %d\r\n\r\n" % HUGE,), PIECE, control=True, width=8),
+    "chunked bodies of 1 GB": Attack(
         "413", (RELOAD + b"Transfer-Encoding: chunked\r\n\r\n",), b"%x\r\n%s\r\n" % (len(PIECE), PIECE), control=True, width=8
     ),
+    "heads that swell": Attack("400", tuple(GET[:-2] + bomb for bomb in BOMBS), b"X: x\r\n" * 10_000),
     "requests without pause": Attack("200", (GET * 3000,), GET * 3000, width=100),
     "requests whose answers are not read": Attack("refused", (GET * 3000,), GET * 3000, width=100, deaf=True),
     "listeners who never read": Attack("open", (LISTEN + END,), width=300, lasts_s=12, again=False, deaf=True),
@@ -91,7 +93,7 @@ ATTACKS = {
     "listeners who send no frames": Attack("101", (LISTEN + END,), bytes(range(256)) * 1000),
     "frames of 2^63 bytes": Attack("101", tuple(LISTEN + END + first for first in HUGE_FRAMES), PIECE),
     "messages without end": Attack("101", (LISTEN + END + frame(TEXT_BEGUN, b"x"),), frame(CONTINUED, b"x" * 100) * 1000),
-    "packed messages": Attack("101", (LISTEN + OFFERS + END,), frame(PACKED, deflated(HUGE))),
+    "packed messages": Attack("101", (LISTEN + OFFERS + END,), frame(PACKED, deflated(PACKED_SIZE))),
     # Some never say a word, and the others never end one. The last seconds are for those who may come after them.
     "ten thousand connections": Attack(
         "closed", (b"", b"GET /he", GET[:-2], LISTEN), b"a", 1.0, width=2500, processes=4, lasts_s=20, again=False

@@ -125,7 +125,7 @@ async def tell(kiosk: Kiosk) -> list[int]:
 
 
 KINDS = {
-    "requests": [name for name, how in ATTACKS.items() if how.control or name.startswith("requests")],
+    "requests": [name for name, how in ATTACKS.items() if how.control or name.startswith(("requests", "heads"))],
     "listeners": [name for name, how in ATTACKS.items() if b"GET /ws" in how.openings[0] and not how.deaf],
     "who never read": ["listeners who never read"],
     "connections": ["ten thousand connections"],
