@@ -26,6 +26,7 @@ GLANCE_S = 5.0
 COOKIE_S = 400 * 86400  # as long as browsers keep one
 PAUSE_S, LONGEST_PAUSE_S = 600.0, 86400.0
 MESSAGE = 1000  # characters
+LINE, A_WHILE = {"maxLength": MESSAGE}, {"pattern": "^([1-9][0-9]{0,2}[sm]|([1-9]|1[0-9]|2[0-4])h)?$"}
 
 
 class Glance:
@@ -58,9 +59,9 @@ class Operator:
             Route(INCIDENTS_PATH + "/{picture}", self._get_picture, "A picture of an incident", guarded=True, gives=JPEG),
             Route("/api/screenshot", self._get_screenshot, "What is on the screen now; as JPEG to who wants that", guarded=True, gives=PNG),
             Route(STORY_PATH, self._get_story, "Facts and actions of late, for kioskd replay", guarded=True, gives=STORY_TYPE),
-            Route(RELOAD_PATH, self._reload, "Load the page anew, here and where else one listens", "POST", guarded=True, takes="message"),
-            Route("/api/restart", self._restart, "End the browser and start it again", "POST", guarded=True, takes="why"),
-            Route("/api/pause", self._pause, "Leave the screen alone for a while: 30s, 10m, 2h", "POST", guarded=True, takes="for"),
+            Route(RELOAD_PATH, self._reload, "Load the page anew, on the other screens too", "POST", True, takes="message", form=LINE),
+            Route("/api/restart", self._restart, "End the browser and start it again", "POST", True, takes="why"),
+            Route("/api/pause", self._pause, "Leave the screen alone for a while: 30s, 10m, 2h", "POST", True, takes="for", form=A_WHILE),
             Route("/api/resume", self._resume, "Look after the screen again", "POST", guarded=True),
             Route("/api/pair", self._pair, "Make a link that opens the console in a browser, once", "POST", guarded=True),
             Route(PAIR_PATH, self._enter),

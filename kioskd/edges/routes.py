@@ -1,7 +1,7 @@
 """A path, who may ask for it, and what an answer is made of: what http_api, answers and operator have in common."""
 
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kioskd.core.facts import Asked, DeployRead
@@ -52,6 +52,7 @@ class Route:
     elsewhere: bool = False  # pages of the allowed origins may read it (CORS)
     gives: str = JSON  # its media type; "": a WebSocket
     takes: str = ""  # the name of the text in a body's JSON
+    form: Mapping[str, object] = field(default_factory=dict)  # what that is to be, in JSON Schema's words
 
     @property
     def changes(self) -> bool:

@@ -1,7 +1,7 @@
 """What ``GET /api/openapi.json`` says: the interface in the words of OpenAPI 3.1, made from the paths that are really there."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 TITLE = "kioskd"
@@ -38,6 +38,10 @@ class Operation(Protocol):
     def takes(self) -> str:
         """The name of the text in the body's JSON; "" for none."""
 
+    @property
+    def form(self) -> Mapping[str, object]:
+        """What that text is to be, in JSON Schema's words."""
+
 
 def document(version: str, operations: Iterable[Operation]) -> dict[str, Any]:
     """Return the whole of it, as JSON."""
@@ -66,11 +70,11 @@ def _operation(each: Operation) -> dict[str, Any]:
     if names := re.findall(r"{(\w+)}", each.path):
         told["parameters"] = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
     if each.takes:
-        told["requestBody"] = {"content": {"application/json": {"schema": _object(each.takes)}}}
+        told["requestBody"] = {"content": {"application/json": {"schema": _object(each.takes, each.form)}}}
     if each.guarded:
         told["security"] = [{"token": []}, {"paired": []}]
     return told
 
 
-def _object(name: str) -> dict[str, Any]:
-    return {"type": "object", "properties": {name: {"type": "string"}}}
+def _object(name: str, form: Mapping[str, object] = {}) -> dict[str, Any]:
+    return {"type": "object", "properties": {name: {"type": "string", **form}}}

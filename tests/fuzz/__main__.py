@@ -2,15 +2,18 @@
 
 import argparse
 import hashlib
+import logging
 import random
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import psutil
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 
-from tests.fuzz.targets import HERE, TARGETS, Target
+from tests.fuzz import schema
+from tests.fuzz.targets import DOOR, HERE, TARGETS, Target, bug_in, is_planted
 
 HANG_S = 1.0
 WARM_S, GROWTH = 5.0, 32 << 20  # bytes, after it is warm
@@ -100,7 +103,7 @@ def planted(target: Target, dice: random.Random) -> bool:
         run = Run(target, PLANTED_S, dice)
         began = time.monotonic()
         error = run.go()
-    found = error is not None
+    found = is_planted(error)
     how = (
         f"found after {run.executions} executions, {time.monotonic() - began:.1f} s, by {(run.found or b'')[:60]!r}"
         if found
@@ -110,9 +113,22 @@ def planted(target: Target, dice: random.Random) -> bool:
     return found
 
 
+def ask_as_described(seconds: float, dice: random.Random, bug: bool) -> bool:
+    """The same for the interface's own description; where a bug is planted, return whether it is found."""
+    with bug_in(DOOR, "status", lambda: DOOR.asked % 5 == 0) if bug else nullcontext():
+        well, asked, said = schema.run(DOOR, seconds, dice.getrandbits(32))
+    if bug:
+        print(f"{schema.NAME:10} the planted bug was {'NOT found' if well else f'found after {asked} requests'}", flush=True)
+        return not well
+    print(f"{schema.NAME:10} {asked:>9} requests: {schema.SAYS}", flush=True)
+    if not well:
+        print(said, flush=True)
+    return well
+
+
 def main() -> int:
     """``scripts/fuzz``."""
-    names = [target.name for target in TARGETS]
+    names = [*(target.name for target in TARGETS), schema.NAME]
     parser = argparse.ArgumentParser(
         prog="scripts/fuzz",
         description="Give everything that takes bytes from outside whatever bytes there are: no crash, no hang, no growth.",
@@ -125,10 +141,13 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := set(options.target) - set(names):
         parser.error(f"there is no target {', '.join(sorted(unknown))}")
+    logging.disable(logging.CRITICAL)  # what goes wrong is what is looked for
     print(f"seed {options.seed}", flush=True)
     wanted = [target for target in TARGETS if not options.target or target.name in options.target]
     dice = random.Random(options.seed)
     well = [planted(each, dice) if options.planted else fuzz(each, 60 * options.minutes, dice) for each in wanted]
+    if not options.target or schema.NAME in options.target:
+        well.append(ask_as_described(PLANTED_S if options.planted else 60 * options.minutes, dice, options.planted))
     return 0 if all(well) else 1
 
 
