@@ -120,6 +120,23 @@ def test_a_start_that_takes_too_long_is_told_while_it_lasts() -> None:
     assert kept[-1].kind is Kind.CURED and kept[-1].seconds is not None and kept[-1].seconds < 1
 
 
+def test_lines_of_the_log_belong_to_an_incident_while_it_lasts() -> None:
+    world = settled(Policy(url=HOME))
+    chronicle, handle, telling = Chronicle(world.kernel), world.kernel.handle, []
+
+    def written(fact: f.Fact, now: float) -> tuple[list[a.Action], float]:
+        answer = handle(fact, now)
+        ends = [entry.kind for entry in chronicle.turn(now, fact)][-1:] == [Kind.CURED]
+        telling.append((chronicle.telling, ends))
+        return answer
+
+    world.kernel.handle = written  # type: ignore[method-assign]
+    world.do("page.crash")
+    world.run(world.now + 60)
+    lasted = telling.index((False, True))
+    assert lasted > 0 and {each for each, _ in telling[:lasted]} == {True} and {each for each, _ in telling[lasted:]} == {False}
+
+
 def test_a_quiet_day_adds_nothing() -> None:
     world = settled(Policy(url=HOME))
     kept = chronicled(world)

@@ -255,3 +255,13 @@ def test_shown_is_one_short_line() -> None:
     assert values.shown("å\n\x00\ud800\u2028") == "å\\n\\x00\\ud800\\u2028"
     assert values.shown("x" * 60) == "x" * 60
     assert values.shown("x" * 61) == "x" * 57 + "..."
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "localhost", "LocalHost"])
+def test_a_loopback_by_number_and_by_name(host: str) -> None:
+    assert values.is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "wall", "localhost.example", ""])
+def test_everything_else_is_none(host: str) -> None:
+    assert not values.is_loopback(host)
