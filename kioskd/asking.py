@@ -7,6 +7,8 @@ import socket
 import urllib.request
 from typing import Any
 
+from kioskd.wire.values import printable
+
 ASK_S = 10.0
 API = "http://127.0.0.1:8137"
 CONTROL = "/run/kioskd/control.sock"
@@ -59,7 +61,7 @@ def ask(at: str, path: str, body: dict[str, str] | None = None, timeout: float =
 def known(at: str, path: str, body: dict[str, str] | None = None, timeout: float = ASK_S) -> dict[str, Any]:
     """Return what a path has as JSON; raises ``Refused``."""
     try:
-        content = json.loads(ask(at, path, body, timeout))
+        content = printable(json.loads(ask(at, path, body, timeout)))
     except ValueError as error:
         raise Refused(f"Cannot ask kioskd at {at}: its answer is no JSON") from error
     assert isinstance(content, dict)
@@ -85,7 +87,7 @@ def current(at: str, api: str | None = None) -> dict[str, Any]:
         api = API
     try:
         with urllib.request.urlopen(f"{api}/api/status", timeout=ASK_S) as answer:  # noqa: S310 - the operator's own URL
-            content = json.load(answer)
+            content = printable(json.load(answer))  # of whoever has that port
     except (OSError, ValueError) as error:
         raise Refused(f"Cannot ask kioskd at {api}: {error}. Is it running? (systemctl status kioskd)") from error
     assert isinstance(content, dict)

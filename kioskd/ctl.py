@@ -12,6 +12,7 @@ from typing import Any
 
 from kioskd import __version__, asking
 from kioskd.asking import Refused
+from kioskd.wire.values import PICTURE
 from kioskd.wire.words import Paint, doctor_lines, incident_lines, incident_text, status_lines
 
 RELOAD_S = 30.0  # it may have to restart the browser
@@ -158,6 +159,8 @@ def _show(options: argparse.Namespace) -> None:
     if not found:
         raise Refused(f"There is no incident {options.id}, or not any more: kioskctl incidents lists those that are kept")
     if options.picture:
+        if not PICTURE.fullmatch(options.picture):
+            raise Refused(f"{options.picture} is no picture's name: kioskctl show {options.id} says which there are")
         _write(options.output or options.picture, asking.ask(options.socket, f"/api/incidents/{options.picture}"))
     elif options.json:
         print(json.dumps(found[0], indent=2))
@@ -174,7 +177,7 @@ def _write(name: str, content: bytes) -> None:
         sys.stdout.buffer.write(content)
         return
     try:
-        with open(name, "wb") as file:
+        with open(name, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:  # what is in it not everybody may ask for
             file.write(content)
     except OSError as error:
         raise Refused(f"Cannot write {name}: {error.strerror}") from error

@@ -84,7 +84,7 @@ def _answered(view: View, fact: f.PageAnswered, now: float, policy: Policy) -> V
         page, question=None, report=fact, reported_at=now, url=page.url if failed else fact.url,
         unreadable_since=_since(page.unreadable_since, failed, now),
         blank_since=_since(page.blank_since, fact.ready and not fact.visible, now),
-        text_since=_since(page.text_since, fact.stuck_text, now),
+        text_since=_since(page.text_since, fact.stuck_text and policy.health.page.stuck_text is not None, now),
         lifeless_since=_since(page.lifeless_since, fact.alive is False, now),
     )  # fmt: skip
     before = site(view, policy)

@@ -86,7 +86,7 @@ class Token:
     def admits(self, authorization: str) -> bool:
         """Tell whether this is the header ``Authorization: Bearer TOKEN``; raises ``EdgeUnavailable``."""
         scheme, _, given = authorization.partition(" ")
-        return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self.read().encode())
+        return scheme.lower() == "bearer" and _same(given.strip(), self.read())
 
     def cookie(self) -> str:
         """Return what a paired browser shows in its place: it tells nothing of the token, and ends with it. Raises ``EdgeUnavailable``."""
@@ -94,7 +94,7 @@ class Token:
 
     def admits_cookie(self, given: str) -> bool:
         """Tell whether this is that; raises ``EdgeUnavailable``."""
-        return hmac.compare_digest(given.encode(), self.cookie().encode())
+        return _same(given, self.cookie())
 
 
 class Pairing:
@@ -112,8 +112,13 @@ class Pairing:
 
     def redeem(self, given: str) -> bool:
         """Take a code back: true once, and in time."""
-        found = [code for code in self._codes if hmac.compare_digest(code.encode(), given.encode())]
+        found = [code for code in self._codes if _same(code, given)]
         return any(self._codes.pop(code) >= self._clock() for code in found)
+
+
+def _same(a: str, b: str) -> bool:
+    """Compare in constant time; what a stranger sent may be no UTF-8."""
+    return hmac.compare_digest(a.encode("utf-8", "surrogatepass"), b.encode("utf-8", "surrogatepass"))
 
 
 def _secret(path: str, flags: int) -> int:

@@ -22,7 +22,7 @@ class Hub(Listeners):
 
     async def serve(self, socket: "WebSocketResponse", line: Line, key: str) -> None:
         """Keep a client until it goes."""
-        await self.keep(Client(socket, line, hmac.compare_digest(key.encode(), self.key.encode())))
+        await self.keep(Client(socket, line, hmac.compare_digest(key.encode("utf-8", "surrogatepass"), self.key.encode())))
 
     async def broadcast(self, message: str) -> int:
         """Tell everybody else to reload; return how many they were."""

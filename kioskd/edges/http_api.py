@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import re
 import socket
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RETRY_S = 5.0
+_COOKIE = re.compile(rf"(?:^|;)\s*{COOKIE}=([0-9a-f]{{64}})(?=\s*(?:;|$))")
 READ_METHODS = frozenset({"GET", "HEAD"})
 HTTP_1 = (1, 0)
 CONNECTIONS = CLIENTS + 500  # at a time on ``api.listen``
@@ -170,9 +172,11 @@ class Api:
         changes = route is not None and route.changes
         if (request.method not in READ_METHODS) != changes:
             raise web.HTTPMethodNotAllowed(request.method, READ_METHODS)
-        if peer is None and route is not None and not route.from_elsewhere and not (own_page(request) or is_visit(request)):
+        if route is None:  # also where aiohttp would find one: it looks at the path as it was sent
+            raise web.HTTPNotFound()
+        if peer is None and not route.from_elsewhere and not (own_page(request) or is_visit(request)):
             return json_response({"error": "a page elsewhere may not ask for this"}, 403)
-        if route is not None and route.guarded and (refused := self._refused(request, peer)) is not None:
+        if route.guarded and (refused := self._refused(request, peer)) is not None:
             return refused
         return await handler(request)
 
@@ -180,14 +184,14 @@ class Api:
         """Return how a request for what not everybody may is refused; None where it is not."""
         if peer is not None:
             return None if peer_may(peer) else json_response({"error": f"only root and the group {GROUP} may do this"}, 403)
-        cookie = request.cookies.get(COOKIE)
-        if "Authorization" not in request.headers and (cookie is None or not own_page(request)):
+        cookies = _COOKIE.findall("; ".join(request.headers.getall("Cookie", ())))  # another port's server may have set some, too
+        if "Authorization" not in request.headers and (not cookies or not own_page(request)):
             way = "use kioskctl" if request.method == "POST" else "ask kioskd's unix socket"
             why = f"this needs the token (Authorization: Bearer …); on this machine {way}"
         else:
             try:
                 token, header = self._source.token, request.headers.get("Authorization")
-                if token.admits(header) if header is not None else token.admits_cookie(cookie or ""):
+                if token.admits(header) if header is not None else any(map(token.admits_cookie, cookies)):
                     return None
                 why = "this is not the token"
             except EdgeUnavailable as error:

@@ -119,7 +119,7 @@ class Journal:
             entry = reader.get_next()
             if not entry:
                 break
-            unit = entry.get("_SYSTEMD_USER_UNIT") or entry.get("_SYSTEMD_UNIT")
+            unit = (entry.get("_UID") == os.getuid() and entry.get("_SYSTEMD_USER_UNIT")) or entry.get("_SYSTEMD_UNIT")
             self._quiet.discard(unit)
             text = entry.get("MESSAGE", "")
             for ear in ears:
@@ -218,7 +218,7 @@ def lines_of_late(seconds: float) -> tuple[str, ...]:
 
 
 def _reader(journal: Any, units: list[str]) -> Any:
-    """Return a reader of the units of the system and of desktop sessions, behind the last line."""
+    """Return a reader of the units of the system and of our own session, behind the last line. In another anybody names units as he likes."""
     reader = journal.Reader()
     reader.data_threshold = LINE
     for number, unit in enumerate(units):
@@ -226,7 +226,7 @@ def _reader(journal: Any, units: list[str]) -> Any:
             reader.add_disjunction()
         reader.add_match(_SYSTEMD_UNIT=unit)
         reader.add_disjunction()
-        reader.add_match(_SYSTEMD_USER_UNIT=unit)
+        reader.add_match(_SYSTEMD_USER_UNIT=unit, _UID=os.getuid())
     reader.seek_tail()
     return reader
 

@@ -220,23 +220,53 @@
     } catch { return null; }
   };
 
+  // --- listeners of the window. document.open() takes all of them away: they are put back at once, and at each question
+
+  const standing = [];
+  const stand = (type, hear, how = true) => { standing[standing.length] = {type, hear, how}; listen(world, type, hear, how); };
+  const arm = () => { for (let i = 0; i < standing.length; i++) listen(world, standing[i].type, standing[i].hear, standing[i].how); };
+  for (const method of ["open", "write", "writeln"]) {
+    Document.prototype[method] = new Proxy(Document.prototype[method], {
+      apply(target, self, args) {
+        const result = apply(target, self, args);
+        if (self === document) arm();
+        return result;
+      },
+    });
+  }
+
   // --- the other frames: those of other origins can only be written to, and the page must not read that
 
   const post = (frame, ...words) => { try { frame.postMessage([name, ...words], "*"); } catch { /* it has gone */ } };
   const own = wanted => ({connections: connections(), stuck: stuck(wanted)});
   let answers = null;
   const dataOf = getter(MessageEvent, "data"), sourceOf = getter(MessageEvent, "source"), stop = free(Event.prototype.stopImmediatePropagation);
-  listen(world, "message", event => {
+  stand("message", event => {
     const data = dataOf(event);
     if (typeof data !== "object" || data === null || data[0] !== name) return;
     stop(event);
     if (data[1] === "ask") post(sourceOf(event), "answer", data[2], own(data[3]));
-    else answers?.(data[2], data[3]);
-  }, true);
+    else answers?.(sourceOf(event), data[2], data[3]);
+  });
+
+  // What a frame of another origin says, it may say of itself: nothing endless, and not of a connection that this document has.
+  const number = value => typeof value === "number" ? value : null;
+  const bounded = (answer, wanted) => {
+    const taken = [], told = answer.connections;
+    for (let i = 0; i < told.length && i < MAX_GROUPS; i++) {
+      const c = told[i], url = slice(S(c.url), 0, 1000);
+      if (group(groups, url)) continue;
+      taken[taken.length] = {
+        url, open_for: number(c.open_for), dead_for: number(c.dead_for), closed_by_page: c.closed_by_page === true,
+        messages: number(c.messages), silent_for: number(c.silent_for), longest_gap: number(c.longest_gap),
+      };
+    }
+    return {connections: taken, stuck: typeof wanted === "string" && answer.stuck === true};
+  };
 
   let asked = 0;
   const others = wanted => new P(resolve => {
-    const found = [], far = [], id = ++asked;
+    const found = [], far = [], heard = [], id = ++asked;
     const visit = parent => {
       for (let i = 0; found.length + far.length < MAX_FRAMES; i++) {
         let child = null, near = null;
@@ -251,10 +281,15 @@
     visit(world);
     let missing = far.length;
     if (!missing) return resolve(found);
-    answers = (to, answer) => {
+    answers = (from, to, answer) => {
       if (to !== id) return;
-      found[found.length] = answer;
-      if (--missing === 0) resolve(found);
+      for (let i = 0; i < far.length; i++) {
+        if (far[i] !== from || heard[i]) continue; // who was asked, and once
+        heard[i] = true;
+        try { found[found.length] = bounded(answer, wanted); } catch { /* no answer */ }
+        if (--missing === 0) resolve(found);
+        return;
+      }
     };
     for (let i = 0; i < far.length; i++) post(far[i], "ask", id, wanted);
     timer(() => resolve(found), FRAME_MS); // a frame without scripts never answers
@@ -267,6 +302,7 @@
   };
 
   const answer = async wanted => {
+    arm();
     const frames = others(wanted);
     // A page that scripts well but no longer paints is a frozen picture; one that is hidden gets no frames.
     if (shownOf(document) === "visible") await new P(resolve => frame(resolve));
@@ -287,12 +323,12 @@
   };
   const messageOf = getter(ErrorEvent, "message"), fileOf = getter(ErrorEvent, "filename"), lineOf = getter(ErrorEvent, "lineno");
   const reasonOf = getter(PromiseRejectionEvent, "reason"), targetOf = getter(Event, "target");
-  listen(world, "error", event => {
+  stand("error", event => {
     const target = targetOf(event);
     if (target === world) note("error", `${messageOf(event)} (${before(fileOf(event), "?")}:${lineOf(event)})`);
     else try { note("request", before(S(target.currentSrc || target.src || target.href || ""), "?")); } catch { /* no element of ours */ }
-  }, true);
-  listen(world, "unhandledrejection", event => { try { note("error", reasonOf(event)); } catch { /* it cannot be said */ } });
+  });
+  stand("unhandledrejection", event => { try { note("error", reasonOf(event)); } catch { /* it cannot be said */ } });
   answer.troubles = () => troubles;
 
   hide(answer);
@@ -312,7 +348,7 @@
     if (key === ESCAPE) return shift(event); // the task manager
     return ctrl(event) && !(key >= END && key <= DOWN) && !(shift(event) ? editingWithShift : editing)[key];
   };
-  listen(world, "keydown", event => { if (event.isTrusted && leadsOut(event)) prevent(event); }, true);
+  stand("keydown", event => { if (event.isTrusted && leadsOut(event)) prevent(event); });
 
   // --- links that lead out of it: into a window of their own, onto the disk, to another program
 
@@ -333,8 +369,15 @@
     return false;
   };
   const click = event => { if (event.isTrusted && leadsAway(event)) prevent(event); };
-  listen(world, "click", click, true);
-  listen(world, "auxclick", click, true);
+  stand("click", click);
+  stand("auxclick", click);
+
+  // --- a mouse's other buttons go back and forward, and its wheel with Ctrl leaves the page small for ever
+
+  const sideways = event => { if (buttonOf(event) > 2) prevent(event); };
+  stand("mousedown", sideways);
+  stand("mouseup", sideways);
+  stand("wheel", event => { if (held[0](event)) prevent(event); }, {capture: true, passive: false});
 
   // A print dialog would stand on the wall for ever, and DevTools does not see it.
   world.print = new Proxy(world.print, {apply() {}});

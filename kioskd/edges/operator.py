@@ -164,6 +164,8 @@ class Operator:
     async def _enter(self, request: "Request") -> "StreamResponse":
         from aiohttp import web
 
+        if request.method != "GET":  # somebody only looks where the link leads
+            raise web.HTTPMethodNotAllowed(request.method, ("GET",))
         if not self._pairing.redeem(request.query.get("code", "")):
             return json_response({"error": "this link was used before, or is too old: kioskctl pair prints another"}, 403)
         try:

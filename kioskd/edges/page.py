@@ -168,7 +168,7 @@ class Page:
             case "Page.javascriptDialogOpening":
                 self._dialog = event.session
                 self._navigation.tell(DialogOpened(self._generation, str(params.get("type"))))
-            case "Page.frameAttached" if event.session == self._session and not self._tried:
+            case "Page.frameAttached" if event.session == self._session and not self._tried and self._navigation.url in ("", START_PAGE):
                 self._try_forbidden(str(params.get("frameId")))
             case "Inspector.targetCrashed" if event.session == self._session:
                 self._navigation.crashed()

@@ -226,7 +226,7 @@ def _failure(error: BaseException) -> Answer | None:
     """Translate what aiohttp raises; None where the trouble is this machine's own."""
     cause: Any = getattr(error, "os_error", error)
     number = getattr(cause, "errno", None)
-    text = (str(error) or type(error).__name__)[:200]  # aiohttp quotes what it was sent
+    text = _said(error)
     if isinstance(cause, ssl.SSLError | ssl.CertificateError):
         return Answer(None, error=f"TLS: {text}")
     if number in OURS:
@@ -237,6 +237,17 @@ def _failure(error: BaseException) -> Answer | None:
         name = f"{getattr(error, 'host', '')}: " if number < 0 else ""  # that leads nowhere
         text = name + said[:1].lower() + said[1:]
     return Answer(None, error=text)
+
+
+def _said(error: Any) -> str:
+    """Return what an error says, without the URLs that aiohttp quotes in it: they may hold a secret."""
+    if hasattr(error, "request_info"):  # aiohttp.ClientResponseError
+        text = f"{error.status or ''} {error.message or type(error).__name__}".strip()
+    elif hasattr(error, "url"):  # aiohttp.InvalidURL
+        text = "it leads to what is no address"
+    else:
+        text = str(error) or type(error).__name__
+    return text[:200]  # it may quote what it was sent
 
 
 def _proxy(url: str) -> str | None:

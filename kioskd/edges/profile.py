@@ -1,5 +1,6 @@
 """The browser's profile folder: made, freed of a dead predecessor's locks, set aside when it is broken."""
 
+import errno
 import hashlib
 import json
 import logging
@@ -63,6 +64,10 @@ class Profile:
 
 def _make(path: Path) -> None:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if os.geteuid() not in (0, path.stat().st_uid):
+        raise PermissionError(errno.EACCES, "it is somebody else's")
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o700)
     probe = path / ".kioskd"  # a folder on a read-only file system looks writable
     probe.write_bytes(b"")
     probe.unlink()
@@ -81,7 +86,7 @@ def _remove_socket_folder(link: Path) -> None:
         folder = Path(os.readlink(link)).parent
     except OSError:
         return
-    if folder.name.startswith("org.chromium."):
+    if folder.name.startswith("org.chromium.") and folder.parent == Path(os.environ.get("TMPDIR", "/tmp")):
         shutil.rmtree(folder, ignore_errors=True)
 
 

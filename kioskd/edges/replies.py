@@ -66,7 +66,8 @@ async def said(request: "Request", key: str) -> str | Bad:
     except (ValueError, RecursionError):
         return Bad(f"the body is no JSON: send {form}, or nothing")
     text = content.get(key, "") if isinstance(content, dict) else None
-    return text if isinstance(text, str) else Bad(f"the body is to be {form}")
+    # Half of a character is none: it could be written nowhere.
+    return text.encode("utf-8", "replace").decode() if isinstance(text, str) else Bad(f"the body is to be {form}")
 
 
 async def socket_of(request: "Request", full: bool) -> "tuple[WebSocketResponse, Gate] | Bad":

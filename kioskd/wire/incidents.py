@@ -15,7 +15,7 @@ from kioskd.core.incidents import Entry, Kind
 from kioskd.core.steps import Remedy, Rung
 from kioskd.core.verdict import Verdict
 from kioskd.wire.status import Clocks
-from kioskd.wire.values import UNPRINTABLE
+from kioskd.wire.values import PICTURE, UNPRINTABLE
 
 #: Of texts that a page or a server may have had a hand in.
 LONGEST = 500
@@ -121,7 +121,7 @@ def _add(known: dict[int, dict[str, Any]], told: dict[str, Any]) -> None:
     if what == EVIDENCE:
         evidence = {key: [_text(text) for text in told.get(key, [])] for key in ("errors", "requests", "journal")}
         picture, memory = _text(told.get("picture", "")), told.get("memory")
-        if "/" in picture or not isinstance(memory, int | None):
+        if (picture and not PICTURE.fullmatch(picture)) or not isinstance(memory, int | None):
             raise ValueError("no evidence of ours")
         incident["evidence"].append({"at": at, "picture": picture or None, "memory": memory, **evidence})
     elif what == INTERRUPTED:

@@ -19,8 +19,9 @@ _MAX_COUNT = 2**53
 def read_report(generation: int, question: int, main: object, workers: Iterable[object] = ()) -> PageAnswered:
     """Return the main document's report, the connections of its frames and workers merged in. Raise ``KioskdError`` for rubbish."""
     report = _mapping(main)
-    frames = [_mapping(frame) for frame in _list(report.get("frames"))]
-    connections = [_connection(each) for part in (report, *frames, *map(_mapping, workers)) for each in _list(part.get("connections"))]
+    frames = [told for frame in _list(report.get("frames")) if (told := _frame(frame)) is not None]
+    connections = [each for part in (report, *map(_mapping, workers)) for each in _connections(part)]
+    connections += [each for _, held in frames for each in held]
     status, alive = report.get("status"), report.get("alive")
     return PageAnswered(
         generation=generation,
@@ -29,10 +30,23 @@ def read_report(generation: int, question: int, main: object, workers: Iterable[
         ready=_flag(report, "ready"),
         status=status if type(status) is int and 0 <= status < 1000 else None,
         visible=_flag(report, "visible"),
-        stuck_text=any(_flag(part, "stuck") for part in (report, *frames)),
+        stuck_text=_flag(report, "stuck") or any(stuck for stuck, _ in frames),
         alive=alive if isinstance(alive, bool) else None,
         connections=_merged(connections)[:MAX_CONNECTIONS],
     )
+
+
+def _frame(value: object) -> tuple[bool, list[Connection]] | None:
+    """Return whether a frame is stuck, and its connections; None where it talks rubbish, which is no fault of the document around it."""
+    try:
+        frame = _mapping(value)
+        return _flag(frame, "stuck"), _connections(frame)
+    except KioskdError:
+        return None
+
+
+def _connections(part: dict[str, Any]) -> list[Connection]:
+    return [_connection(each) for each in _list(part.get("connections"))]
 
 
 def _connection(value: object) -> Connection:

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from enum import Enum
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from kioskd.core.policy import Seconds, Word, origin
@@ -19,6 +19,7 @@ _DURATION = re.compile(rf"(?P<sign>[-+]?)(?P<number>{_NUMBER})(?P<unit>ms|s|m|h|
 _CLOCK = re.compile(r"([0-9]{1,4}):([0-5][0-9])")
 _MEMORY = re.compile(rf"(?P<number>{_NUMBER})(?P<unit>%|M|G)")
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+PICTURE = re.compile(r"[0-9]+-[0-9]+\.jpg")  # the name of one, and nothing else: a person types it after kioskctl
 _LONGEST = 365 * 86400.0
 _DURATIONS = "write a duration such as 500ms, 20s, 5m or 2h"
 _OUR_FLAGS = {"--remote-debugging-port", "--remote-debugging-pipe", "--user-data-dir"}
@@ -28,6 +29,23 @@ def shown(text: str) -> str:
     """Return text fit for one line of a message, and not a long one."""
     cut = text if len(text) <= 60 else text[:57] + "..."
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
+
+
+def printable(value: Any) -> Any:
+    """Return the same JSON with nothing in its texts that would steer a terminal."""
+    match value:
+        case str():
+            return UNPRINTABLE.sub("\ufffd", value)
+        case list():
+            return [printable(each) for each in value]
+        case dict():
+            return {printable(key): printable(each) for key, each in value.items()}
+    return value
+
+
+def shown_url(text: str) -> str:
+    """Return a URL, or what was meant to be one, in the same way: without a password and a query, which may be secret."""
+    return shown(re.split(r"[?#]", re.sub(r"^([^/?#]*//)?[^/?#]*@", r"\1", text), maxsplit=1)[0])
 
 
 def likely(wrong: str, right: Iterable[str]) -> str | None:
@@ -148,22 +166,22 @@ def url(*schemes: str) -> Callable[[str], str]:
     def check(value: str) -> str:
         parts = _parts(value)
         if parts.scheme not in schemes:
-            raise ValueError(f'"{shown(value)}" is not a {" or ".join(f"{scheme}://" for scheme in schemes)} URL')
+            raise ValueError(f'"{shown_url(value)}" is not a {" or ".join(f"{scheme}://" for scheme in schemes)} URL')
         if not parts.hostname:
-            raise ValueError(f'"{shown(value)}" names no host: write {example}')
+            raise ValueError(f'"{shown_url(value)}" names no host: write {example}')
         right = host(parts.hostname)
         if right != parts.hostname:
-            raise ValueError(f'"{shown(value)}" spells its host otherwise than Chromium does: write the host as {right}')
+            raise ValueError(f'"{shown_url(value)}" spells its host otherwise than Chromium does: write the host as {right}')
         return value
 
     def read(value: str) -> str:
         if "://" in value:
             return check(value)
         try:
-            advice = shown(check(f"{schemes[0]}://{value}"))
+            advice = shown_url(check(f"{schemes[0]}://{value}"))
         except ValueError:
             advice = example
-        raise ValueError(f'"{shown(value)}" has no scheme: write {advice}')
+        raise ValueError(f'"{shown_url(value)}" has no scheme: write {advice}')
 
     return read
 
@@ -172,7 +190,7 @@ def site(value: str) -> str:
     """An origin: scheme, host and port of a site."""
     found = origin(url("http", "https")(value))
     if value.rstrip("/").lower() not in (found, found + ":80", found + ":443"):
-        raise ValueError(f'"{shown(value)}" is more than an origin: write "{found}"')
+        raise ValueError(f'"{shown_url(value)}" is more than an origin: write "{found}"')
     return found
 
 
@@ -259,4 +277,4 @@ def _parts(value: str) -> SplitResult:
         _ = parts.port  # reading it is the check: a port out of range raises
         return parts
     except ValueError as error:
-        raise ValueError(f'"{shown(value)}" is not a URL: {shown(str(error))}') from None
+        raise ValueError(f'"{shown_url(value)}" is not a URL: {shown(str(error))}') from None

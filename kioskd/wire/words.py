@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kioskd.wire.pages import place
+from kioskd.wire.values import PICTURE
 
 GOOD, WARNING, BAD, FAINT, PLAIN = "32", "33", "31", "2", ""
 
@@ -124,7 +125,7 @@ def incident_text(incident: dict[str, Any], now: datetime, paint: Paint) -> Iter
         yield ""
         memory = f", the browser had {each['memory'] / 1e6:.0f} MB" if each["memory"] else ""
         yield f"  {paint(FAINT, _exact(each['at'], now))}  evidence{memory}"
-        if each["picture"]:
+        if PICTURE.fullmatch(each["picture"] or ""):
             yield f"    picture: kioskctl show {incident['id']} --picture {each['picture']}"
         for name in ("errors", "requests", "journal"):
             for text in each[name]:

@@ -6,7 +6,7 @@ import pytest
 
 from kioskd.core import facts as f
 from kioskd.core.observe import observe
-from kioskd.core.policy import Deploy, Policy
+from kioskd.core.policy import Deploy, Health, Page, Policy
 from kioskd.core.view import BrowserView, Life, Link, PageView, Question, View
 from tests.core.fake_page import HOME, SOCKET
 from tests.core.fake_page import own_page as own
@@ -133,11 +133,13 @@ def test_what_failed_stays_at_the_address_that_was_asked_for() -> None:
 
 
 def test_since_when_it_is_blank_says_so_or_is_not_alive() -> None:
+    asked_for = replace(POLICY, health=Health(page=Page(stuck_text="no connection")))
     assert after(says(visible=False)).page.blank_since == NOW
     assert after(says(visible=False), replace(PAGE, blank_since=950.0)).page.blank_since == 950.0
     assert after(says(visible=False, ready=False)).page.blank_since is None, "it is not finished"
     assert after(says(), replace(PAGE, blank_since=950.0)).page.blank_since is None
-    assert after(says(stuck_text=True)).page.text_since == NOW
+    assert observe(VIEW, says(stuck_text=True), NOW, asked_for).page.text_since == NOW
+    assert after(says(stuck_text=True)).page.text_since is None, "nobody has asked for that"
     assert after(says(), replace(PAGE, text_since=950.0)).page.text_since is None
     assert after(says(alive=False)).page.lifeless_since == NOW
     assert after(says(alive=None), replace(PAGE, lifeless_since=950.0)).page.lifeless_since is None

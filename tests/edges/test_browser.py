@@ -273,6 +273,24 @@ async def test_a_profile_with_a_foreign_lock_and_a_bad_end(tmp_path: Path) -> No
 
 
 @chromium
+def test_a_profile_is_nobody_elses_and_a_socket_of_chromiums_only_in_the_temporary_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if os.geteuid() != 0:
+        it = Profile("/var/tmp")  # root's, and everybody may write there
+        it.prepare()
+        assert "somebody else's" in (it.trouble or "") and str(it.path) != "/var/tmp"
+    open_to_all, elsewhere, temporary = tmp_path / "profile", tmp_path / "org.chromium.x", tmp_path / "tmp"
+    for folder in (open_to_all, elsewhere, temporary / "org.chromium.y"):
+        folder.mkdir(parents=True, mode=0o777)
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    for target, left in ((elsewhere, True), (temporary / "org.chromium.y", False)):
+        (open_to_all / "SingletonSocket").symlink_to(target / "SingletonSocket")
+        Profile(str(open_to_all)).prepare()
+        assert target.exists() == left
+    assert stat.S_IMODE(open_to_all.stat().st_mode) == 0o700
+
+
 @asynctest
 async def test_a_profile_that_cannot_be_written(tmp_path: Path) -> None:
     folder = tmp_path / "locked"

@@ -59,6 +59,12 @@ async def test_a_link_opens_the_console_once_and_from_then_on_all_may_be_seen_an
     async with opened(tmp_path) as (door, outside, inside):
         async with outside.get("/api/incidents") as answer:
             assert answer.status == 401
+        async with inside.post("/api/pair", json={}) as answer:
+            link = (await answer.json())["path"]
+        async with outside.head(link) as answer:
+            assert answer.status == 405, "who only looks where a link leads does not use it up"
+        async with outside.get(link, allow_redirects=False) as answer:
+            assert answer.status == 303
         path = await paired(outside, inside)
         async with outside.get(path, allow_redirects=False) as answer:
             assert answer.status == 403 and "kioskctl pair" in (await answer.json())["error"]
@@ -95,6 +101,14 @@ async def test_the_cookie_is_worth_nothing_to_a_page_elsewhere(tmp_path: Path, h
         with pytest.raises(aiohttp.WSServerHandshakeError):
             await outside.ws_connect("/api/events", headers={**console(door), **headers})
         assert not door.facts
+
+
+@asynctest
+async def test_cookies_of_another_port_lock_nobody_out(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (door, outside, _):
+        for others in ("a@b=1; {}", "kioskd=0; {}", "kioskd=" + "0" * 64 + "; {}; (x)=y", '{}; x="'):
+            async with outside.get("/api/incidents", headers={"Cookie": others.format(console(door)["Cookie"])}) as answer:
+                assert answer.status == 200, others
 
 
 @asynctest

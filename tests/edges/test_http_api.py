@@ -226,6 +226,27 @@ async def test_rubbish_gets_no_more_than_a_refusal(request_):
             assert answer.status == 200
 
 
+STRANGE = [
+    b"GET /api/incidents HTTP/1.1\r\nAuthorization: Bearer \xff\r\n",
+    b"GET /api/incidents HTTP/1.1\r\nCookie: a@b=1; kioskd=\xff\r\n",
+    b"GET /pair?code=\xff HTTP/1.1\r\n",
+    b"GET /ws?kioskd=\xff HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n",
+    b"GET /api/incidents/x%2Fy HTTP/1.1\r\n",
+    b"GET /api/incidents/%ff HTTP/1.1\r\n",
+]
+
+
+@pytest.mark.parametrize("head", STRANGE)
+@asynctest
+async def test_what_is_no_text_is_refused_and_makes_no_lines_in_the_log(head, tmp_path, caplog):
+    door = Door(state=str(tmp_path))
+    door.source.token.make()
+    async with door.open():
+        reply = await door.raw(head + b"Host: 127.0.0.1:%d\r\n\r\n" % door.api.port)
+        assert reply.split()[1] in (b"400", b"401", b"403", b"404"), reply
+    assert not caplog.records
+
+
 @pytest.mark.parametrize("listen", OTHERS)
 @asynctest
 async def test_other_addresses_are_refused_with_a_sentence(listen):

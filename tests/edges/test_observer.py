@@ -148,6 +148,33 @@ async def test_every_frame_and_worker(tmp_path: Path) -> None:
         assert {each.url.rpartition("try-")[2] for each in found} == wanted
 
 
+FORGER = """<script>
+const name = Object.getOwnPropertyNames(window).find(key => /^_[0-9a-f]{16}$/.test(key))
+const lie = path => ({url: "ws://127.0.0.1:PORT/" + path, open_for: 9, dead_for: null, closed_by_page: false, messages: 1, silent_for: 0, longest_gap: 0})
+setInterval(() => {
+  for (let id = 0; id < 50; id++) top.postMessage([name, "answer", id, {connections: [lie("home"), lie("forged")], stuck: true}], "*")
+}, 5)
+</script>"""
+
+
+@asynctest
+async def test_a_frame_from_elsewhere_speaks_for_itself_and_for_nobody_else(tmp_path: Path) -> None:
+    frames = "".join(f"<iframe src='http://localhost:PORT/{name}'></iframe>" for name in ("forger", "honest"))
+    pages = {
+        "p": f"<p>x</p><script>s = new WebSocket('ws://127.0.0.1:PORT/home')</script>{frames}",
+        "honest": "<script>new WebSocket('ws://127.0.0.1:PORT/honest')</script>",
+        "forger": FORGER,
+    }
+    async with stage(tmp_path, pages) as it:
+        await it.start()
+        await it.go("p")
+        for _ in range(20):
+            found = {each.url.rpartition("/")[2]: each for each in await it.connections(lambda found: len(found) == 3)}
+            assert found["home"].open_for is None, "it is closed, whatever a frame says"
+            assert found["forged"].open_for == 9 and found["honest"].open_for is None
+        assert not (await it.ask()).stuck_text, "nobody has asked for that"
+
+
 @asynctest
 async def test_the_page_does_not_notice(tmp_path: Path) -> None:
     page = """<p>x</p><script>
@@ -291,5 +318,10 @@ async def test_keys_that_lead_out_of_the_page_are_held_and_those_that_edit_are_n
             down = {"type": "rawKeyDown", "key": key, "windowsVirtualKeyCode": code, "modifiers": bits}
             await view._pipe.command("Input.dispatchKeyEvent", down, view._session)
         assert await _evaluate(it, "held") == {**dict.fromkeys(HELD, True), **dict.fromkeys(LEFT, False)}
+        anew = "<script>held = {}; addEventListener('keydown', e => held.anew = e.defaultPrevented)</script>"
+        await _evaluate(it, f"document.open(); document.write(`{anew.replace('</', '<\\\\/')}`); document.close()")
+        down = {"type": "rawKeyDown", "key": "F1", "windowsVirtualKeyCode": 112, "modifiers": 0}
+        await view._pipe.command("Input.dispatchKeyEvent", down, view._session)
+        assert await _evaluate(it, "held.anew") is True, "document.open() takes all listeners away"
         own = "dispatchEvent(new KeyboardEvent('keydown', {key: 'F1', keyCode: 112, cancelable: true}))"
         assert await _evaluate(it, own) is True, "what the page itself sends is its own business"

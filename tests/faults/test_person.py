@@ -25,6 +25,7 @@ pytestmark = pytest.mark.chromium
 ARRIVES_S = 10.0
 HAND_S = 0.2
 LETTERS = "bcdefghi"
+UP, DOWN, BACK, FORWARD = 4, 5, 8, 9  # X's names for what a wheel and a mouse's other buttons do
 PAGE = """<!doctype html><title>A wall</title>
 <style>* {position: fixed; width: 50%; height: 50%; margin: 0} .r {left: 50%} .b {top: 50%}</style>
 <a href="/elsewhere" style="background: #246">a link</a>
@@ -34,6 +35,7 @@ PAGE = """<!doctype html><title>A wall</title>
 <script>
   const say = what => fetch("/said?" + new URLSearchParams({what}), {method: "POST"})
   addEventListener("keydown", event => say(event.key))
+  addEventListener("resize", () => say("resized")) // which zooming does
   say("loaded")
 </script>"""
 LINK, DOWNLOAD, FILE, MAIL = (100, 100), (1000, 100), (100, 600), (1000, 600)
@@ -183,10 +185,15 @@ async def test_no_key_and_no_click_leads_out(tmp_path: Path) -> None:
             for at in (DOWNLOAD, FILE, MAIL):
                 await person.points(at)
                 assert await person.reaches_the_page(), f"a click at {at} leads out"
+            for button in BACK, FORWARD:
+                await person.points(LINK, button)
+                assert await person.reaches_the_page(), f"button {button} leads out"
+            for button in UP, DOWN:
+                await person.points(LINK, button, "ctrl")
             await person.drags(LINK, MAIL, FILE)
             assert await person.reaches_the_page(), "a dragged link leads out"
             assert await pages(visitor) == [page.url] and page.said.count("loaded") == 1
-            assert "/elsewhere" not in page.asked
+            assert "/elsewhere" not in page.asked and "resized" not in page.said
             assert kiosk.pid == pid and await person.windows() == windows
             await person.does("key", "F5")
             await page.hears("loaded", 2)

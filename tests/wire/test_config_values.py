@@ -265,3 +265,28 @@ def test_a_loopback_by_number_and_by_name(host: str) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "wall", "localhost.example", ""])
 def test_everything_else_is_none(host: str) -> None:
     assert not values.is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("htp://admin:hunter2@dash/", "htp://dash/"), ("ws://x/live?token=secret", "ws://x/live"), ("admin:secret@dash/x#y", "dash/x"),
+        ("http://a/b@c", "http://a/b@c"), ("http://a?secret@b", "http://a"), ("plain", "plain"),
+    ],
+)  # fmt: skip
+def test_a_url_is_shown_without_what_may_be_secret(text: str, said: str) -> None:
+    assert values.shown_url(text) == said
+
+
+@pytest.mark.parametrize(
+    "wrong", ["htp://admin:secret@dash/", "dash.example/?token=secret", "http://admin:secret@/", "http://u:secret@D%41SH/"]
+)
+def test_a_mistake_in_a_url_tells_no_secret(wrong: str) -> None:
+    with pytest.raises(ValueError, match="write|is not") as said:
+        values.url("http", "https")(wrong)
+    assert "secret" not in str(said.value)
+
+
+def test_nothing_in_json_steers_a_terminal() -> None:
+    told = {"a\x1b": ["b\x07", 1, None, {"c": "\udcff"}], "d": "plain ä"}
+    assert values.printable(told) == {"a\ufffd": ["b\ufffd", 1, None, {"c": "\ufffd"}], "d": "plain ä"}

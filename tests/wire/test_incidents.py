@@ -140,7 +140,18 @@ def test_a_line_with_a_field_that_is_none_of_ours_is_left_out(over: dict[str, An
     assert incidents.torn == 1 and incidents.known[7]["ended"] is None, "nothing of it was taken"
 
 
-@pytest.mark.parametrize("over", [{"picture": "../token"}, {"picture": 1}, {"memory": "much"}, {"errors": "x"}, {"journal": [1]}])
+@pytest.mark.parametrize(
+    "over",
+    [
+        {"picture": "../token"},
+        {"picture": ".bashrc"},
+        {"picture": "1-1.jpg;x"},
+        {"picture": 1},
+        {"memory": "much"},
+        {"errors": "x"},
+        {"journal": [1]},
+    ],
+)
 def test_evidence_that_is_none_of_ours_is_left_out(over: dict[str, Any]) -> None:
     told = lines()
     told[1] = json.dumps({**json.loads(told[1]), **over}).encode()

@@ -76,7 +76,6 @@ def test_what_has_no_bound_is_cut() -> None:
         report(connections={}),
         report(connections=[7]),
         report(frames=7),
-        report(frames=[None]),
         report(connections=[group(open_for=1.0, dead_for=1.0)]),
         report(connections=[group(open_for=None)]),
         report(connections=[group(open_for=float("nan"))]),
@@ -89,6 +88,15 @@ def test_what_has_no_bound_is_cut() -> None:
 def test_a_forged_report_is_refused(forged: object) -> None:
     with pytest.raises(KioskdError, match="makes no sense"):
         read_report(1, 1, forged)
+
+
+@pytest.mark.parametrize(
+    "forged", [None, 5, "x" * 9999, {}, {"stuck": 1}, {"stuck": False, "connections": [{}]}, {"stuck": True, "connections": 7}]
+)
+def test_a_frame_that_talks_rubbish_spoils_only_what_it_says_itself(forged: object) -> None:
+    honest = {"stuck": False, "connections": [group("ws://y/")]}
+    said = read_report(1, 1, report(connections=[group()], frames=[forged, honest]))
+    assert [each.url for each in said.connections] == ["ws://x/", "ws://y/"] and not said.stuck_text
 
 
 def test_odd_values_that_do_no_harm() -> None:
