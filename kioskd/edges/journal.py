@@ -218,7 +218,7 @@ def lines_of_late(seconds: float) -> tuple[str, ...]:
 
 
 def _reader(journal: Any, units: list[str]) -> Any:
-    """Return a reader of the units of the system and of our own session, behind the last line. In another anybody names units as he likes."""
+    """Return a reader of the system's units and of our own session's, behind the last line. In theirs others name units as they like."""
     reader = journal.Reader()
     reader.data_threshold = LINE
     for number, unit in enumerate(units):

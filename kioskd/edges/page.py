@@ -136,6 +136,7 @@ class Page:
             self._pipe.send("Inspector.enable", session=session)
         if kind in ("page", "iframe"):
             self._pipe.send("Page.enable", session=session)
+            self._pipe.send("Page.setInterceptFileChooserDialog", {"enabled": True}, session)  # the policy's refusal would leave a bar
             # A navigation that overtakes this one has no observer, and its events are lost: the answer is what "attached" means.
             then = self._in_place if session == self._session else None
             self._pipe.send("Page.addScriptToEvaluateOnNewDocument", {"source": self._source}, session, then)

@@ -230,7 +230,6 @@ STRANGE = [
     b"GET /api/incidents HTTP/1.1\r\nAuthorization: Bearer \xff\r\n",
     b"GET /api/incidents HTTP/1.1\r\nCookie: a@b=1; kioskd=\xff\r\n",
     b"GET /pair?code=\xff HTTP/1.1\r\n",
-    b"GET /ws?kioskd=\xff HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n",
     b"GET /api/incidents/x%2Fy HTTP/1.1\r\n",
     b"GET /api/incidents/%ff HTTP/1.1\r\n",
 ]

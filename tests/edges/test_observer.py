@@ -150,7 +150,8 @@ async def test_every_frame_and_worker(tmp_path: Path) -> None:
 
 FORGER = """<script>
 const name = Object.getOwnPropertyNames(window).find(key => /^_[0-9a-f]{16}$/.test(key))
-const lie = path => ({url: "ws://127.0.0.1:PORT/" + path, open_for: 9, dead_for: null, closed_by_page: false, messages: 1, silent_for: 0, longest_gap: 0})
+const said = {open_for: 9, dead_for: null, closed_by_page: false, messages: 1, silent_for: 0, longest_gap: 0}
+const lie = path => ({url: "ws://127.0.0.1:PORT/" + path, ...said})
 setInterval(() => {
   for (let id = 0; id < 50; id++) top.postMessage([name, "answer", id, {connections: [lie("home"), lie("forged")], stuck: true}], "*")
 }, 5)
@@ -318,8 +319,8 @@ async def test_keys_that_lead_out_of_the_page_are_held_and_those_that_edit_are_n
             down = {"type": "rawKeyDown", "key": key, "windowsVirtualKeyCode": code, "modifiers": bits}
             await view._pipe.command("Input.dispatchKeyEvent", down, view._session)
         assert await _evaluate(it, "held") == {**dict.fromkeys(HELD, True), **dict.fromkeys(LEFT, False)}
-        anew = "<script>held = {}; addEventListener('keydown', e => held.anew = e.defaultPrevented)</script>"
-        await _evaluate(it, f"document.open(); document.write(`{anew.replace('</', '<\\\\/')}`); document.close()")
+        anew = "addEventListener('keydown', e => held.anew = e.defaultPrevented)"
+        await _evaluate(it, f"document.open(); document.write('<p>anew</p>'); document.close(); held = {{}}; {anew}")
         down = {"type": "rawKeyDown", "key": "F1", "windowsVirtualKeyCode": 112, "modifiers": 0}
         await view._pipe.command("Input.dispatchKeyEvent", down, view._session)
         assert await _evaluate(it, "held.anew") is True, "document.open() takes all listeners away"
