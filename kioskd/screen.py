@@ -52,6 +52,7 @@ class _Living:
     pipe: CdpPipe | None = None
     page: Page | None = None
     started: bool = False
+    policy: tuple[int, ...] = ()  # that was there when it started
     reason: str = ""  # why it is gone; "" while it is not
 
     def ask_to_quit(self) -> None:
@@ -81,7 +82,8 @@ class Screen:
         self._display, self._wanted = display, config
         self._browser = Browser(config, display, self._exited)
         self._now: _Living | None = None
-        self.policy_trouble: str | None = None  # why the browser started last does not follow kioskd's managed policy
+        self.policy_trouble: str | None = None  # why the browser does not follow kioskd's managed policy
+        self._policy: tuple[int, ...] | None = None  # the policy of which that is known
 
     @property
     def profile_trouble(self) -> str | None:
@@ -143,7 +145,10 @@ class Screen:
         self._emit(BrowserStarted(act.generation, spawned.pid, product))
 
     async def _look_at_policy(self, now: _Living) -> None:
-        followed = now.page is None or now.page.policy_in_force is not False
+        followed = now.page.policy_in_force if now.page is not None else None
+        if followed is None:  # it was not tried, or cannot be told
+            return
+        self._policy = now.policy
         trouble = None if followed else await asyncio.to_thread(policy.trouble)
         if trouble and trouble != self.policy_trouble:
             log.warning("%s", trouble)
@@ -170,7 +175,8 @@ class Screen:
         now.page = Page(now.pipe, now.generation, lambda fact: self._pass(now, fact), name, self._own())
         try:
             async with asyncio.timeout(self._first_answer_s):
-                return await now.page.attach()
+                now.policy = await asyncio.to_thread(policy.stamp)
+                return await now.page.attach(tries=now.policy != self._policy)
         except TimeoutError as error:
             raise BrowserGone(f"Chromium did not answer DevTools within {self._first_answer_s:g} s") from error
 

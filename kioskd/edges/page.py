@@ -82,15 +82,19 @@ class Page:
         self._target = ""
         self._navigation = Navigation(generation, "", emit)  # until there is a page
         self._attached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._tried = False  # to go to a forbidden place
+        self._tried = False
         self._refused: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()  # whether that was refused; None: unknown
         self._workers: dict[str, object] = {}  # session -> its last report
         self._dialog: str | None = None  # session
 
     # --- attaching
 
-    async def attach(self) -> str:
-        """Attach to the browser's page with the observer in place; return the browser's product. Nothing waits for anything else."""
+    async def attach(self, tries: bool = True) -> str:
+        """Attach to the browser's page with the observer in place; return the browser's product. Nothing waits for anything else.
+
+        ``tries``: to go to a forbidden place, from the start page's frame. That takes a tenth of a second.
+        """
+        self._tried = not tries
         version = self._pipe.request("Browser.getVersion")
         for name in _DENIED:
             self._pipe.send("Browser.setPermission", {"permission": {"name": name}, "setting": "denied"})
@@ -100,7 +104,8 @@ class Page:
         self._auto_attach(None, "page", "shared_worker")
         product = str((await version).get("product", ""))
         await self._attached
-        await asyncio.wait([self._refused], timeout=POLICY_S)
+        if tries:
+            await asyncio.wait([self._refused], timeout=POLICY_S)
         return product
 
     @property

@@ -6,6 +6,15 @@ from pathlib import Path
 from kioskd.wire.flags import POLICY
 
 
+def stamp(file: Path = Path(POLICY)) -> tuple[int, ...]:
+    """Return what is another when the policy is; empty where there is none. Blocks."""
+    try:
+        status = file.stat()
+    except OSError:
+        return ()
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
 def trouble(file: Path = Path(POLICY)) -> str | None:
     """Return why a browser does not follow the policy, which it was seen not to do; None where it is not installed. Blocks."""
     try:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from kioskd.core.actions import StopBrowser
 from kioskd.core.facts import DocumentCommitted
 from kioskd.edges import policy
 from tests.aio import asynctest
@@ -102,6 +103,20 @@ async def test_chromium_knows_every_word_of_it(tmp_path: Path) -> None:
             rows = answer["result"]["value"]
         assert {name for name, _ in rows} == set(OURS)
         assert {name: said for name, said in rows if said not in ("OK", "Deprecated")} == {}
+
+
+@chromium
+@asynctest
+async def test_it_is_tried_once_for_each_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stamps = iter([(1,), (1,), (2,)])
+    monkeypatch.setattr(policy, "stamp", lambda: next(stamps))
+    async with stage(tmp_path, command=following(tmp_path, SHIPPED.read_text())) as it:
+        known = []
+        for _ in range(3):
+            await it.start()
+            known.append(in_force(it))
+            await it.do(StopBrowser(it.generation))
+        assert known == [True, None, True]
 
 
 def test_it_leaves_kioskd_its_way_in() -> None:

@@ -35,7 +35,8 @@ TEXT, TEXT_BEGUN, CONTINUED, PING, PACKED = 0x81, 0x01, 0x00, 0x89, 0xC1  # the 
 
 def post(body: bytes, *headers: bytes) -> bytes:
     """A whole request, which says that it is JSON."""
-    return RELOAD + b"Content-Type: application/json" + END + b"".join(header + END for header in headers) + b"Content-Length: %d" % len(body) + END + END + body
+    heads = b"".join(header + END for header in (b"Content-Type: application/json", *headers))
+    return RELOAD + heads + b"Content-Length: %d" % len(body) + END + END + body
 
 
 def frame(first: int, payload: bytes = b"", length: int | None = None) -> bytes:
