@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.system.machine import Machine, until
-from tests.system.screen import CONFIG, PAGE, STATE, back, lacks, main_pid, says, status
+from tests.system.screen import CONFIG, PAGE, STATE, back, document, lacks, main_pid, says, status
 
 pytestmark = pytest.mark.system
 
@@ -20,6 +20,13 @@ NOT_FOR_BROWSERS = ("NOTIFY_SOCKET", "WATCHDOG", "LISTEN", "CREDENTIALS", "TOKEN
 def chromium(it: Machine) -> str:
     """The browser's main process."""
     return it.run("pgrep", "--oldest", "--exact", "chromium").strip()
+
+
+def restarted(it: Machine) -> None:
+    """Start kioskd anew, and wait for its page."""
+    before = document(it)
+    it.run("systemctl", "restart", "kioskd")
+    back(it, other_than=before)
 
 
 def token(it: Machine) -> str:
@@ -57,15 +64,22 @@ def test_another_user_may_look_but_not_steer_read_or_end_anything(kiosk: Machine
 
 
 def test_the_browser_has_no_secret_no_port_and_a_profile_of_its_own(kiosk: Machine) -> None:
-    secret, pid = token(kiosk), chromium(kiosk)
-    environment = kiosk.shell(f"tr '\\0' '\\n' </proc/{pid}/environ")
+    # Chromium writes its title over what /proc/PID/environ shows: so its command tells what it was given.
+    kiosk.write("/opt/told", '#!/bin/sh\nenv >/run/kioskd/environment\nexec chromium "$@"\n')
+    kiosk.shell(f"chmod 755 /opt/told; sed -i 's|^  command: auto |  command: /opt/told |' {CONFIG}")
+    restarted(kiosk)
+    secret = token(kiosk)
+    environment = kiosk.run("cat", "/run/kioskd/environment")
+    kiosk.shell(f"sed -i 's|^  command: /opt/told |  command: auto |' {CONFIG}")
+    restarted(kiosk)
+    pid = chromium(kiosk)
     assert "KIOSKD_BROWSER=" in environment and secret not in environment
     assert not [line for line in environment.splitlines() if line.startswith(NOT_FOR_BROWSERS)]
     opened = [path for path in kiosk.shell(f"readlink /proc/{pid}/fd/*; true").splitlines() if path.startswith(STATE)]
     assert opened and all(path.startswith(f"{STATE}/profile/") for path in opened)
     assert kiosk.run("stat", "--format=%a %U", f"{STATE}/profile").split() == ["700", "kioskd"]
-    listening = kiosk.run("ss", "--listening", "--tcp", "--processes", "--no-header")
-    assert ":8137" in listening and "chrom" not in listening, "DevTools is on the pipe only"
+    listening = kiosk.shell("awk -v user=$(id -u kioskd) '$4 == \"0A\" && $8 == user {print $2}' /proc/net/tcp /proc/net/tcp6").split()
+    assert [int(each.rpartition(":")[2], 16) for each in listening] == [8137], "DevTools is on the pipe only"
 
 
 # --- the policy -----------------------------------------------------------------------------------
@@ -76,8 +90,7 @@ def test_the_policy_is_followed_and_a_spoilt_one_is_named(kiosk: Machine) -> Non
     assert "policy" not in status(kiosk)["problems"]
     for content, problem in ((good[:-20], f"Chromium does not follow {POLICY}: it is no JSON"), (good, "")):
         kiosk.write(POLICY, content)
-        kiosk.run("systemctl", "restart", "kioskd")
-        back(kiosk)
+        restarted(kiosk)
         lacks(kiosk, "policy", problem)
 
 
