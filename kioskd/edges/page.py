@@ -113,6 +113,12 @@ class Page:
         """Whether Chromium follows kioskd's managed policy: one that is no JSON it ignores in silence. None: it cannot be told."""
         return self._refused.result() if self._refused.done() else None
 
+    def _in_start_page(self, answer: Answer) -> None:
+        tree = answer.result.get("frameTree", {})
+        if not self._tried and tree.get("frame", {}).get("url") == START_PAGE:
+            for child in tree.get("childFrames", ())[:1]:
+                self._try_forbidden(str(child["frame"]["id"]))
+
     def _try_forbidden(self, frame: str) -> None:
         self._tried = True
 
@@ -141,6 +147,8 @@ class Page:
             self._pipe.send("Inspector.enable", session=session)
         if kind in ("page", "iframe"):
             self._pipe.send("Page.enable", session=session)
+            if session == self._session:
+                self._pipe.send("Page.getFrameTree", session=session, then=self._in_start_page)  # a quick browser has it already
             self._pipe.send("Page.setInterceptFileChooserDialog", {"enabled": True}, session)  # the policy's refusal would leave a bar
             # A navigation that overtakes this one has no observer, and its events are lost: the answer is what "attached" means.
             then = self._in_place if session == self._session else None

@@ -32,7 +32,8 @@ class Door:
         self.ordered: list[object] = []
         self.port = free_port()
         self.host = f"127.0.0.1:{self.port}".encode()
-        state = tempfile.mkdtemp(prefix="kioskd-fuzz-")
+        self._folder = tempfile.TemporaryDirectory(prefix="kioskd-fuzz-")  # as long as this lives
+        state = self._folder.name
         ledger, live, hub = Ledger(state, lambda: Clocks(time.monotonic(), time.time())), Live(lambda: self.status()), Hub("key")
         self._reloads = Reloads(self._take_order, hub.broadcast, lambda: "busy")
         self._source = Source(
