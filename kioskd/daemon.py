@@ -110,7 +110,7 @@ class Daemon:
             self.ledger.open()
             self.display = Display(shell.emit, config.display.mode)
             backwards.push_async_callback(self.display.close)
-            self.screen = Screen(shell.emit, config.browser, lambda: self.display.variables, self.pages.url, self._own)
+            self.screen = Screen(shell.emit, config.browser, lambda: self.display.variables, self.pages.url, self._own, self._origins)
             backwards.push_async_callback(self.screen.close)
             self.probes = Probes(shell.emit, lambda: self.config.url)
             backwards.push_async_callback(self.probes.close)
@@ -231,7 +231,7 @@ class Daemon:
         source = Source(
             version=self._version,
             status=self.status,
-            origins=lambda: frozenset({origin(self.config.url or ""), *self.config.api.origins} - {""}),
+            origins=self._origins,
             holding=lambda: self.pages.page(a.Place.HOLDING),
             metrics=self.metrics,
             alive=self.shell.alive,
@@ -248,6 +248,10 @@ class Daemon:
         )
         folder = os.environ.get("RUNTIME_DIRECTORY") or _below(os.environ.get("XDG_RUNTIME_DIR"))
         return Api(config.api.listen, f"{folder}/control.sock" if folder else None, source)
+
+    def _origins(self) -> frozenset[str]:
+        """Whose pages may read the version and hear broadcasts."""
+        return frozenset({origin(self.config.url or ""), *self.config.api.origins} - {""})
 
     def _own(self) -> tuple[int, str] | None:
         """Where this screen's own page is told apart from the others, and by what."""

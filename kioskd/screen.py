@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +66,7 @@ class Screen:
 
     ``display`` gives the variables that lead to the display (WAYLAND_DISPLAY, DISPLAY …; none of them: headless), asked at each start;
     ``url_of`` the address of a place, asked at each navigation; ``own`` what the page's connections to kioskd itself are known by: the
-    port they go to and a key.
+    port they go to and a key; ``origins`` whose pages may call this machine at all, asked at each navigation.
     """
 
     def __init__(
@@ -76,9 +76,10 @@ class Screen:
         display: Callable[[], Mapping[str, str]],
         url_of: Callable[[Place], str],
         own: Callable[[], tuple[int, str] | None] = lambda: None,
+        origins: Callable[[], Collection[str]] = tuple,
         first_answer_s: float = FIRST_ANSWER_S,
     ) -> None:
-        self._emit, self._url_of, self._own, self._first_answer_s = emit, url_of, own, first_answer_s
+        self._emit, self._url_of, self._own, self._origins, self._first_answer_s = emit, url_of, own, origins, first_answer_s
         self._display, self._wanted = display, config
         self._browser = Browser(config, display, self._exited)
         self._now: _Living | None = None
@@ -101,7 +102,7 @@ class Screen:
             StopBrowser: self.stop,
             SetProfileAside: self.set_profile_aside,
             OpenPage: self.open_page,
-            Navigate: lambda act: self._page(act).navigate(self._url_of(act.to)),
+            Navigate: self.navigate,
             Reload: lambda act: self._page(act).reload(act.fresh),
             StopLoading: lambda act: self._page(act).stop_loading(),
             EndScript: lambda act: self._page(act).end_script(),
@@ -199,6 +200,12 @@ class Screen:
         """Make a new page in place of one that has gone."""
         await self._page(act).open()
         self._emit(PageOpened(act.generation))
+
+    async def navigate(self, act: Navigate) -> None:
+        """Begin to go there."""
+        page = self._page(act)
+        page.admit(self._origins())
+        await page.navigate(self._url_of(act.to))
 
     async def kill_renderer(self, act: KillRenderer) -> None:
         """Kill the renderers of the page: of all its frames, since DevTools does not tell which is whose."""

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 from binascii import Error as NotBase64
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import resources
 from typing import Any
 
@@ -55,6 +55,8 @@ _DENIED = (
     "geolocation",
     "idle-detection",
     "local-network",
+    "local-network-access",
+    "loopback-network",
     "microphone",
     "midi",
     "notifications",
@@ -62,7 +64,7 @@ _DENIED = (
     "storage-access",
     "window-management",
 )
-_GRANTED = ("local-network-access", "loopback-network")  # a page from outside may call the kioskd beside it: the older and the newer name
+_TO_US = ("local-network-access", "loopback-network")  # a page from outside may call the kioskd beside it: the older and the newer name
 
 
 #: What of a cookie can be set again.
@@ -98,8 +100,6 @@ class Page:
         version = self._pipe.request("Browser.getVersion")
         for name in _DENIED:
             self._pipe.send("Browser.setPermission", {"permission": {"name": name}, "setting": "denied"})
-        for name in _GRANTED:
-            self._pipe.send("Browser.setPermission", {"permission": {"name": name}, "setting": "granted"})
         self._pipe.send("Browser.setDownloadBehavior", {"behavior": "deny"})
         self._auto_attach(None, "page", "shared_worker")
         product = str((await version).get("product", ""))
@@ -204,6 +204,12 @@ class Page:
         if self._session is None:
             self._pipe.send("Target.createTarget", {"url": START_PAGE})
             await self._attached
+
+    def admit(self, origins: Iterable[str]) -> None:
+        """Let pages of these origins, and no others, call this machine without a prompt."""
+        for origin in origins:
+            for name in _TO_US:
+                self._pipe.send("Browser.setPermission", {"permission": {"name": name}, "setting": "granted", "origin": origin})
 
     async def navigate(self, url: str) -> None:
         """Begin to go to ``url``. The command's own answer comes only with the server's, so it is not waited for."""

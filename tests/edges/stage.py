@@ -28,8 +28,10 @@ class Stage:
         self._news, self.over = asyncio.Event(), asyncio.Event()
         self._url = ""
         self.own: tuple[int, str] | None = None
+        self.origins: set[str] = set()
         self.config = Browser(profile=str(profile), flags=flags, **({"command": command} if command else {}))
-        self.screen = Screen(self._hear, self.config, lambda: {}, lambda place: self._url, lambda: self.own, first_answer_s)
+        origins, own = lambda: self.origins, lambda: self.own
+        self.screen = Screen(self._hear, self.config, lambda: {}, lambda place: self._url, own, origins, first_answer_s)
 
     def _hear(self, fact: Fact) -> None:
         self.facts.append(fact)

@@ -47,7 +47,7 @@ async def test_a_page_from_anywhere_has_it_from_kioskd_and_is_told_the_version(t
     """Chromium asks its user before a page from a public address may ask this machine; kioskd has answered for its own screen."""
     door = Door()
     async with door.open(), stage(tmp_path, {"p": USES_IT.replace("KIOSKD", str(door.api.port))}) as it:
-        door.origins = {f"http://127.0.0.1:{it.port}"}
+        door.origins = it.origins = {f"http://127.0.0.1:{it.port}"}
         await it.start(f"--ip-address-space-overrides=127.0.0.1:{it.port}={space}")
         await it.go("p")
         async with asyncio.timeout(10):
@@ -55,6 +55,31 @@ async def test_a_page_from_anywhere_has_it_from_kioskd_and_is_told_the_version(t
                 await asyncio.sleep(0.05)  # the page tells nobody; its word is what ends this
         assert url.partition("#")[2] == "%5Btrue%2C1763000000%5D", json.dumps(url)
         assert len(it.all(DocumentCommitted)) == 1
+
+
+PROBES = """<script type="module">
+const states = []
+for (const name of ["loopback-network", "local-network-access"])
+  states.push((await navigator.permissions.query({name}).catch(() => ({state: "unknown"}))).state)
+const got = await fetch("http://127.0.0.1:KIOSKD/kioskd.js", {mode: "no-cors"}).then(answer => answer.type, () => "no")
+location.hash = [...states, got].join()
+</script>"""
+
+
+@pytest.mark.chromium
+@asynctest
+async def test_pages_of_other_origins_cannot_look_around_on_this_machine(tmp_path: Path) -> None:
+    door = Door()
+    async with door.open(), stage(tmp_path, {"p": PROBES.replace("KIOSKD", str(door.api.port))}) as it:
+        it.origins = {f"http://127.0.0.1:{it.port}"}
+        await it.start(f"--ip-address-space-overrides=127.0.0.1:{it.port}=public,[::1]:{it.port}=public")
+        for host, wanted in (("127.0.0.1", ("granted", "opaque")), ("localhost", ("denied", "no"))):
+            await it.go("p", it.url("p", host))
+            async with asyncio.timeout(10):
+                while "#" not in (url := (await it.ask()).url):
+                    await asyncio.sleep(0.05)  # the page tells nobody; its word is what ends this
+            *states, got = url.partition("#")[2].split(",")
+            assert (states[0], got) == wanted, url
 
 
 CONNECTS = "<p>first</p><script src='/kioskd.js'></script><script>connection = kioskd.connect('/ws')</script>"
