@@ -28,7 +28,7 @@ from kioskd.wire.report import read_report
 
 log = logging.getLogger(__name__)
 
-OBSERVER = resources.files("kioskd.edges").joinpath("observer.js").read_text("utf-8")
+OBSERVER, GUARDS = (resources.files("kioskd.edges").joinpath(name).read_text("utf-8").strip() for name in ("observer.js", "guards.js"))
 MAX_WORKERS = 64
 EVIDENCE_S = 0.8  # a page that hangs shows nothing, and is not waited for
 JPEG = {"format": "jpeg", "quality": 70, "optimizeForSpeed": True}  # for evidence, and for who only glances
@@ -79,7 +79,7 @@ class Page:
 
     def __init__(self, pipe: CdpPipe, generation: int, emit: Callable[[Fact], None], name: str, own: tuple[int, str] | None = None) -> None:
         self._pipe, self._generation, self._emit, self._name = pipe, generation, emit, name
-        self._source = f"({OBSERVER.strip()})({json.dumps(name)}, {json.dumps(own)})"
+        self._source = f"({OBSERVER})({json.dumps(name)}, {json.dumps(own)}, {GUARDS})"
         self._session: str | None = None
         self._target = ""
         self._navigation = Navigation(generation, "", emit)  # until there is a page
@@ -154,11 +154,23 @@ class Page:
             then = self._in_place if session == self._session else None
             self._pipe.send("Page.addScriptToEvaluateOnNewDocument", {"source": self._source}, session, then)
             self._auto_attach(session, "iframe", "worker")
+            if session != self._session:
+                self._guard(session, str(target.get("targetId")))
         elif len(self._workers) < MAX_WORKERS:
             self._workers[session] = {}
             self._auto_attach(session, "worker")
             self._pipe.send("Runtime.evaluate", {"expression": self._source}, session)
         self._pipe.send("Runtime.runIfWaitingForDebugger", session=session)
+
+    def _guard(self, session: str | None, frame: str) -> None:
+        """Guard a frame whose scripts may be forbidden: no observer is there, but a world of our own has its listeners there too."""
+
+        def made(answer: Answer) -> None:
+            if answer.error is None:
+                guards = f"({GUARDS})((type, hear, how = true) => addEventListener(type, hear, how))"
+                self._pipe.send("Runtime.evaluate", {"expression": guards, "contextId": answer.result.get("executionContextId")}, session)
+
+        self._pipe.send("Page.createIsolatedWorld", {"frameId": frame, "worldName": self._name}, session, made)
 
     def _in_place(self, answer: Answer) -> None:
         if self._attached.done():
@@ -186,6 +198,8 @@ class Page:
                 self._try_forbidden(str(params.get("frameId")))
             case "Inspector.targetCrashed" if event.session == self._session:
                 self._navigation.crashed()
+            case "Page.frameNavigated" if isinstance(frame := params.get("frame"), dict) and frame.get("id") != self._target:
+                self._guard(event.session, str(frame.get("id")))
             case method if event.session == self._session:
                 self._navigation.take(method, params)
 

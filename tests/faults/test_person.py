@@ -38,6 +38,25 @@ PAGE = """<!doctype html><title>A wall</title>
   addEventListener("resize", () => say("resized")) // which zooming does
   say("loaded")
 </script>"""
+PDF = b"""%PDF-1.4
+1 0 obj <</Type /Catalog /Pages 2 0 R>> endobj
+2 0 obj <</Type /Pages /Kids [3 0 R] /Count 1>> endobj
+3 0 obj <</Type /Page /Parent 2 0 R /MediaBox [0 0 200 200]>> endobj
+trailer <</Root 1 0 R>>"""
+FRAMES = """<!doctype html><title>Frames</title>
+<style>* {position: fixed; width: 50%; height: 50%; margin: 0; border: 0} .r {left: 50%} .b {top: 50%}</style>
+<iframe src="/inert" sandbox></iframe>
+<iframe class="r" srcdoc="<body>inert" sandbox="allow-same-origin"></iframe>
+<iframe class="b" src="/a.pdf"></iframe>
+<script>
+  const say = what => fetch("/said?" + new URLSearchParams({what}), {method: "POST"})
+  addEventListener("keydown", event => say(event.key))
+  addEventListener("resize", () => say("resized"))
+  onload = () => say("loaded")
+</script>"""
+WAYS_OUT = "F1 F12 ctrl+n ctrl+t ctrl+w ctrl+l ctrl+o ctrl+p ctrl+u ctrl+s ctrl+shift+i shift+Escape alt+F4 ctrl+plus XF86HomePage".split()
+INERT = {"of another origin": (100, 100), "of the page's own": (1000, 100), "with a PDF": (300, 600)}
+NEUTRAL = (1000, 600)
 LINK, DOWNLOAD, FILE, MAIL = (100, 100), (1000, 100), (100, 600), (1000, 600)
 
 #: By xdotool's names. All that Chromium's menus and its help name, and what keyboards with more keys have.
@@ -68,6 +87,10 @@ class Wall:
             self._news.set()
             return web.Response()
         self.asked.append(request.path)
+        if request.path == "/a.pdf":
+            return web.Response(body=PDF, content_type="application/pdf")
+        if request.path == "/frames":
+            return web.Response(text=FRAMES, content_type="text/html")
         return web.Response(text=PAGE if request.path == "/" else "elsewhere", content_type="text/html")
 
     async def hears(self, what: str, times: int = 1) -> None:
@@ -198,3 +221,25 @@ async def test_no_key_and_no_click_leads_out(tmp_path: Path) -> None:
             assert kiosk.pid == pid and await person.windows() == windows
             await person.does("key", "F5")
             await page.hears("loaded", 2)
+
+
+@lasting(300)
+async def test_no_key_leads_out_of_a_frame_that_runs_no_script_of_ours(tmp_path: Path) -> None:
+    command = following(tmp_path, SHIPPED.read_text(), FLAGS)
+    async with display(tmp_path) as screen, wall() as page:
+        over = {"browser": {"command": command}, "display": {"mode": "inherit"}, "health": {"websocket": {"url": "off"}}}
+        url = page.url + "frames"
+        async with Kiosk(url, tmp_path, screen.variables, **over) as kiosk, before(tmp_path, kiosk, screen, page) as (person, visitor):
+            windows, sizes = await person.windows(), page.said.count("resized")
+            for frame, at in INERT.items():
+                async with asyncio.timeout(START_S):
+                    await person.points(at)
+                    while await person.reaches_the_page():  # not drawn yet
+                        await person.points(at)
+                for key in WAYS_OUT:
+                    await person.points(at)
+                    await person.does("key", key)
+                    await person.points(NEUTRAL)
+                    assert await person.reaches_the_page(), f"{key} leads out of a frame {frame}"
+            assert await pages(visitor) == [url] and page.said.count("loaded") == 1 and page.said.count("resized") == sizes
+            assert await person.windows() == windows
