@@ -67,6 +67,7 @@ class Attack:
     again: bool = True  # what was closed is opened again
     deaf: bool = False  # never reads
     leaves: bool = False  # as soon as it has asked
+    total: int = 0  # so many connections per process, however long it takes
 
 
 WRONG = (
@@ -89,6 +90,9 @@ ATTACKS = {
     "requests whose answers are not read": Attack("refused", (GET * 3000,), GET * 3000, width=100, deaf=True),
     "listeners who never read": Attack("open", (LISTEN + END,), width=300, lasts_s=12, again=False, deaf=True),
     "listeners who leave at once": Attack("left", (LISTEN + END,), leaves=True),
+    "a million reconnects": Attack(
+        "left", (LISTEN + END, GET, b"", LISTEN), leaves=True, width=100, processes=2, lasts_s=3600, total=500_000
+    ),
     "listeners who talk": Attack("101", (LISTEN + END + frame(TEXT, b"x" * 100),), frame(TEXT, b"x" * 1000)),
     "listeners who ping": Attack("101", (LISTEN + END,), frame(PING) * 40_000),
     "listeners who send no frames": Attack("101", (LISTEN + END,), bytes(range(256)) * 1000),
@@ -110,7 +114,7 @@ class Attacker:
         self._place = ("127.0.0.1", port)
         self._until = time.monotonic() + attack.lasts_s
         self._openings: Iterator[bytes] = itertools.cycle(one.replace(b"PORT", b"%d" % port) for one in attack.openings)
-        self._open = self.held = 0
+        self._open = self.held = self._made = 0
         self.came: Counter[str] = Counter()
 
     async def run(self) -> None:
@@ -120,7 +124,8 @@ class Attacker:
                 sides.create_task(self._side())
 
     async def _side(self) -> None:
-        while time.monotonic() < self._until:
+        while time.monotonic() < self._until and not 0 < self._attack.total <= self._made:
+            self._made += 1
             with contextlib.suppress(OSError):
                 async with self._connection() as (reader, writer):
                     began = time.monotonic()
@@ -134,6 +139,8 @@ class Attacker:
     async def _connection(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
         end = socket.socket(socket.AF_UNIX if self._attack.control else socket.AF_INET)
         end.setblocking(False)
+        if self._attack.total:  # closed by a reset: what is only closed keeps its port for a minute, and there are not so many
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         if self._attack.deaf:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
         try:
