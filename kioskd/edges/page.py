@@ -150,6 +150,7 @@ class Page:
             if session == self._session:
                 self._pipe.send("Page.getFrameTree", session=session, then=self._in_start_page)  # a quick browser has it already
             self._pipe.send("Page.setInterceptFileChooserDialog", {"enabled": True}, session)  # the policy's refusal would leave a bar
+            self._pipe.send("WebAuthn.enable", {"enableUI": False}, session)  # its dialog would take the keyboard, and stand for ever
             # A navigation that overtakes this one has no observer, and its events are lost: the answer is what "attached" means.
             then = self._in_place if session == self._session else None
             self._pipe.send("Page.addScriptToEvaluateOnNewDocument", {"source": self._source}, session, then)

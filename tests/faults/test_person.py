@@ -54,6 +54,15 @@ FRAMES = """<!doctype html><title>Frames</title>
   addEventListener("resize", () => say("resized"))
   onload = () => say("loaded")
 </script>"""
+PASSKEY = """<!doctype html><title>Passkey</title><body>
+<script>
+  const say = what => fetch("/said?" + new URLSearchParams({what}), {method: "POST"})
+  addEventListener("keydown", event => say(event.key))
+  onload = () => say("loaded")
+  onclick = () => {
+    navigator.credentials.get({publicKey: {challenge: new Uint8Array(16), timeout: 1}}).catch(() => say("refused"))
+  }
+</script>"""
 WAYS_OUT = "F1 F12 ctrl+n ctrl+t ctrl+w ctrl+l ctrl+o ctrl+p ctrl+u ctrl+s ctrl+shift+i shift+Escape alt+F4 ctrl+plus XF86HomePage".split()
 INERT = {"of another origin": (100, 100), "of the page's own": (1000, 100), "with a PDF": (300, 600)}
 NEUTRAL = (1000, 600)
@@ -80,6 +89,11 @@ class Wall:
     url: str = ""
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def passkey(self) -> str:
+        """The page that asks for one: of a name, an address has none."""
+        return self.url.replace("127.0.0.1", "localhost") + "passkey"
+
     async def serve(self, request: web.Request) -> web.Response:
         """Everything there is."""
         if request.method == "POST":
@@ -89,6 +103,8 @@ class Wall:
         self.asked.append(request.path)
         if request.path == "/a.pdf":
             return web.Response(body=PDF, content_type="application/pdf")
+        if request.path == "/passkey":
+            return web.Response(text=PASSKEY, content_type="text/html")
         if request.path == "/frames":
             return web.Response(text=FRAMES, content_type="text/html")
         return web.Response(text=PAGE if request.path == "/" else "elsewhere", content_type="text/html")
@@ -243,3 +259,26 @@ async def test_no_key_leads_out_of_a_frame_that_runs_no_script_of_ours(tmp_path:
                     assert await person.reaches_the_page(), f"{key} leads out of a frame {frame}"
             assert await pages(visitor) == [url] and page.said.count("loaded") == 1 and page.said.count("resized") == sizes
             assert await person.windows() == windows
+
+
+@asynctest
+async def test_the_control_is_covered_by_the_dialog_of_a_passkey(tmp_path: Path) -> None:
+    async with display(tmp_path) as screen, wall() as page:
+        async with Bare(page.passkey, tmp_path, flags=FLAGS, display=screen.variables) as bare:
+            async with before(tmp_path, bare, screen, page) as (person, _), asyncio.timeout(START_S):
+                await person.points(NEUTRAL)
+                while await person.reaches_the_page():
+                    pass
+
+
+@asynctest
+async def test_no_dialog_of_a_passkey_covers_the_page(tmp_path: Path) -> None:
+    command = following(tmp_path, SHIPPED.read_text(), FLAGS)
+    async with display(tmp_path) as screen, wall() as page:
+        over = {"browser": {"command": command}, "display": {"mode": "inherit"}, "health": {"websocket": {"url": "off"}}}
+        async with Kiosk(page.passkey, tmp_path, screen.variables, **over) as kiosk:
+            async with before(tmp_path, kiosk, screen, page) as (person, _):
+                windows = await person.windows()
+                await person.points(NEUTRAL)
+                await page.hears("refused")
+                assert await person.reaches_the_page() and await person.windows() == windows
