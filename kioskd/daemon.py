@@ -28,6 +28,7 @@ from kioskd.edges.journal import Journal, lines_of_late
 from kioskd.edges.live import Live
 from kioskd.edges.metrics import Known, Metrics
 from kioskd.edges.notify import NullNotify
+from kioskd.edges.page import Terms
 from kioskd.edges.probes import Probes
 from kioskd.edges.reloads import Reloads
 from kioskd.edges.routes import Source
@@ -110,7 +111,7 @@ class Daemon:
             self.ledger.open()
             self.display = Display(shell.emit, config.display.mode)
             backwards.push_async_callback(self.display.close)
-            self.screen = Screen(shell.emit, config.browser, lambda: self.display.variables, self.pages.url, self._own, self._origins)
+            self.screen = Screen(shell.emit, config.browser, lambda: self.display.variables, self.pages.url, self._terms)
             backwards.push_async_callback(self.screen.close)
             self.probes = Probes(shell.emit, lambda: self.config.url)
             backwards.push_async_callback(self.probes.close)
@@ -215,7 +216,7 @@ class Daemon:
         self.screen.follow(config.browser)
         log.info("Configuration read from %s", self._path)
         self.shell.emit(ConfigRead(policy(config, host.total_memory())))
-        if config.browser != before.browser:
+        if config.browser != before.browser or config.health.page.stuck_text != before.health.page.stuck_text:
             self.shell.emit(Asked(Command.RESTART, why="its configuration changed"))
         if config.state != before.state:
             log.warning("A changed state folder counts from the next start of kioskd")
@@ -253,12 +254,12 @@ class Daemon:
         """Whose pages may read the version and hear broadcasts."""
         return frozenset({origin(self.config.url or ""), *self.config.api.origins} - {""})
 
-    def _own(self) -> tuple[int, str] | None:
-        """Where this screen's own page is told apart from the others, and by what."""
+    def _terms(self) -> Terms:
         try:
-            return address(self.config.api.listen)[1], self.hub.key
+            own = address(self.config.api.listen)[1], self.hub.key
         except EdgeUnavailable:
-            return None
+            own = None
+        return Terms(own, self._origins(), self.config.health.page.stuck_text)
 
     def _version(self) -> DeployRead | None:
         if not self.config.deploy.given:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,7 @@ from kioskd.core.facts import BrowserStarted, Fact, MemoryRead, PageOpened
 from kioskd.edges import page, policy, processes
 from kioskd.edges.browser import Browser, Spawned
 from kioskd.edges.cdp_pipe import CdpPipe
-from kioskd.edges.page import Page
+from kioskd.edges.page import Page, Terms
 from kioskd.errors import BrowserGone, CdpClosed, KioskdError
 from kioskd.wire.cdp import Event
 from kioskd.wire.config import Browser as BrowserConfig
@@ -65,8 +65,8 @@ class Screen:
     """All verbs raise a ``KioskdError`` when they fail. At most one browser lives at a time.
 
     ``display`` gives the variables that lead to the display (WAYLAND_DISPLAY, DISPLAY …; none of them: headless), asked at each start;
-    ``url_of`` the address of a place, asked at each navigation; ``own`` what the page's connections to kioskd itself are known by: the
-    port they go to and a key; ``origins`` whose pages may call this machine at all, asked at each navigation.
+    ``url_of`` the address of a place, asked at each navigation; ``terms`` those of the page, asked at each start, and for its origins at
+    each navigation.
     """
 
     def __init__(
@@ -75,11 +75,10 @@ class Screen:
         config: BrowserConfig,
         display: Callable[[], Mapping[str, str]],
         url_of: Callable[[Place], str],
-        own: Callable[[], tuple[int, str] | None] = lambda: None,
-        origins: Callable[[], Collection[str]] = tuple,
+        terms: Callable[[], Terms] = Terms,
         first_answer_s: float = FIRST_ANSWER_S,
     ) -> None:
-        self._emit, self._url_of, self._own, self._origins, self._first_answer_s = emit, url_of, own, origins, first_answer_s
+        self._emit, self._url_of, self._terms, self._first_answer_s = emit, url_of, terms, first_answer_s
         self._display, self._wanted = display, config
         self._browser = Browser(config, display, self._exited)
         self._now: _Living | None = None
@@ -172,8 +171,8 @@ class Screen:
                 asyncio.get_running_loop().call_later(0.05 if now.started else 1.0, self._bury_if, now, reason)
 
         now.pipe = CdpPipe(spawned.answers_fd, spawned.commands_fd, wanted=page.EVENTS, on_event=hear, on_closed=closed)
-        name = f"_{secrets.token_hex(8)}"  # known to nobody but the observer and us
-        now.page = Page(now.pipe, now.generation, lambda fact: self._pass(now, fact), name, self._own())
+        name = f"_{secrets.token_hex(8)}"  # no page's by accident; one that looks for it finds it
+        now.page = Page(now.pipe, now.generation, lambda fact: self._pass(now, fact), name, self._terms())
         try:
             async with asyncio.timeout(self._first_answer_s):
                 now.policy = await asyncio.to_thread(policy.stamp)
@@ -204,7 +203,7 @@ class Screen:
     async def navigate(self, act: Navigate) -> None:
         """Begin to go there."""
         page = self._page(act)
-        page.admit(self._origins())
+        page.admit(self._terms().origins)
         await page.navigate(self._url_of(act.to))
 
     async def kill_renderer(self, act: KillRenderer) -> None:

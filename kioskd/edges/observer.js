@@ -1,8 +1,8 @@
 // Runs before any script of the page, in every document and worker. Knows each WebSocket and EventSource, and answers one question:
-// how are you? What it uses of the language is taken now, because a page may replace any of it later. Called as (observer)("name", screen, guards):
-// `screen` is null, or the port of kioskd on this machine and the key by which it knows this screen's connections from other screens';
-// `guards` is guards.js.
-((name, screen, guards) => {
+// how are you? What it uses of the language is taken now, because a page may replace any of it later. Called as (observer)("name", screen, text, guards):
+// `screen` is null, or the port of kioskd on this machine and the key by which it knows this screen's connections from other screens'; `text` the
+// one that shows a page that is stuck, or null; `guards` is guards.js.
+((name, screen, text, guards) => {
   "use strict";
   const world = globalThis;
   if (Object.getOwnPropertyDescriptor(world, name)) return; // an initial about:blank hands its window to the document that follows
@@ -223,14 +223,14 @@
 
   // --- listeners of the window. document.open() takes all of them away: they are put back at once, and at each question
 
-  const standing = [];
+  const standing = [], viewOf = getter(Document, "defaultView"); // it may be another frame's document
   const stand = (type, hear, how = true) => { standing[standing.length] = {type, hear, how}; listen(world, type, hear, how); };
   const arm = () => { for (let i = 0; i < standing.length; i++) listen(world, standing[i].type, standing[i].hear, standing[i].how); };
   for (const method of ["open", "write", "writeln"]) {
     Document.prototype[method] = new Proxy(Document.prototype[method], {
       apply(target, self, args) {
         const result = apply(target, self, args);
-        if (self === document) arm();
+        try { viewOf(self)[name].arm(); } catch { /* no document of a window */ }
         return result;
       },
     });
@@ -239,15 +239,17 @@
   // --- the other frames: those of other origins can only be written to, and the page must not read that
 
   const post = (frame, ...words) => { try { frame.postMessage([name, ...words], "*"); } catch { /* it has gone */ } };
-  const own = wanted => ({connections: connections(), stuck: stuck(wanted)});
+  const own = wanted => { arm(); return {connections: connections(), stuck: stuck(wanted)}; };
   let answers = null;
+  const page = world.top;
   const dataOf = getter(MessageEvent, "data"), sourceOf = getter(MessageEvent, "source"), stop = free(Event.prototype.stopImmediatePropagation);
   stand("message", event => {
     const data = dataOf(event);
     if (typeof data !== "object" || data === null || data[0] !== name) return;
     stop(event);
-    if (data[1] === "ask") post(sourceOf(event), "answer", data[2], own(data[3]));
-    else answers?.(sourceOf(event), data[2], data[3]);
+    // Any frame can find the name, and ask: only the page itself is answered, and never about a text of the asker's choice.
+    if (data[1] !== "ask") answers?.(sourceOf(event), data[2], data[3]);
+    else if (sourceOf(event) === page) post(page, "answer", data[2], own(text));
   });
 
   // What a frame of another origin says, it may say of itself: nothing endless, and not of a connection that this document has.
@@ -292,7 +294,7 @@
         return;
       }
     };
-    for (let i = 0; i < far.length; i++) post(far[i], "ask", id, wanted);
+    for (let i = 0; i < far.length; i++) post(far[i], "ask", id);
     timer(() => resolve(found), FRAME_MS); // a frame without scripts never answers
   });
 
@@ -303,7 +305,6 @@
   };
 
   const answer = async wanted => {
-    arm();
     const frames = others(wanted);
     // A page that scripts well but no longer paints is a frozen picture; one that is hidden gets no frames.
     if (shownOf(document) === "visible") await new P(resolve => frame(resolve));
@@ -314,6 +315,7 @@
     };
   };
   answer.own = own;
+  answer.arm = arm;
 
   // --- what went wrong of late: scripts that threw, and what the document names and could not be had
 

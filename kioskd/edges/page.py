@@ -6,7 +6,8 @@ import hashlib
 import json
 import logging
 from binascii import Error as NotBase64
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
@@ -74,12 +75,22 @@ COOKIE = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a page is let do, and what is looked for in it."""
+
+    own: tuple[int, str] | None = None  # what its connections to kioskd itself are known by: the port they go to, and a key
+    origins: frozenset[str] = frozenset()  # whose pages may call this machine at all
+    stuck_text: str | None = None  # that frames of other origins are looked at for
+
+
 class Page:
     """The one page of one browser, from its attachment to the browser's end."""
 
-    def __init__(self, pipe: CdpPipe, generation: int, emit: Callable[[Fact], None], name: str, own: tuple[int, str] | None = None) -> None:
+    def __init__(self, pipe: CdpPipe, generation: int, emit: Callable[[Fact], None], name: str, terms: Terms) -> None:
         self._pipe, self._generation, self._emit, self._name = pipe, generation, emit, name
-        self._source = f"({OBSERVER})({json.dumps(name)}, {json.dumps(own)}, {GUARDS})"
+        self._source = f"({OBSERVER})({json.dumps(name)}, {json.dumps(terms.own)}, {json.dumps(terms.stuck_text)}, {GUARDS})"
+        self._admitted: frozenset[str] = frozenset()
         self._session: str | None = None
         self._target = ""
         self._navigation = Navigation(generation, "", emit)  # until there is a page
@@ -220,11 +231,13 @@ class Page:
             self._pipe.send("Target.createTarget", {"url": START_PAGE})
             await self._attached
 
-    def admit(self, origins: Iterable[str]) -> None:
-        """Let pages of these origins, and no others, call this machine without a prompt."""
-        for origin in origins:
+    def admit(self, origins: frozenset[str]) -> None:
+        """Let pages of these origins, and no others, call this machine. Chromium would ask its user."""
+        for origin in self._admitted ^ origins:
+            setting = "granted" if origin in origins else "denied"
             for name in _TO_US:
-                self._pipe.send("Browser.setPermission", {"permission": {"name": name}, "setting": "granted", "origin": origin})
+                self._pipe.send("Browser.setPermission", {"permission": {"name": name}, "setting": setting, "origin": origin})
+        self._admitted = origins
 
     async def navigate(self, url: str) -> None:
         """Begin to go to ``url``. The command's own answer comes only with the server's, so it is not waited for."""

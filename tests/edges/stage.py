@@ -11,6 +11,7 @@ from aiohttp import WSMsgType, web
 
 from kioskd.core.actions import AskPage, Navigate, Place, StartBrowser
 from kioskd.core.facts import Connection, DocumentCommitted, Fact, NavigationEnded, PageAnswered
+from kioskd.edges.page import Terms
 from kioskd.screen import Screen
 from kioskd.wire.config import Browser
 
@@ -27,11 +28,9 @@ class Stage:
         self.generation = 0
         self._news, self.over = asyncio.Event(), asyncio.Event()
         self._url = ""
-        self.own: tuple[int, str] | None = None
-        self.origins: set[str] = set()
+        self.terms = Terms()
         self.config = Browser(profile=str(profile), flags=flags, **({"command": command} if command else {}))
-        origins, own = lambda: self.origins, lambda: self.own
-        self.screen = Screen(self._hear, self.config, lambda: {}, lambda place: self._url, own, origins, first_answer_s)
+        self.screen = Screen(self._hear, self.config, lambda: {}, lambda place: self._url, lambda: self.terms, first_answer_s)
 
     def _hear(self, fact: Fact) -> None:
         self.facts.append(fact)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kioskd.core.facts import Connection
+from kioskd.edges.page import Terms
 from tests.aio import asynctest
 from tests.edges.stage import Stage, stage
 
@@ -89,7 +90,7 @@ async def test_connections_to_kioskd_itself_are_marked_and_not_counted(tmp_path:
     async with stage(tmp_path) as it:
         asked = []
         async with kioskd_beside(asked) as port:
-            it.own = (port, "5c1e")
+            it.terms = Terms((port, "5c1e"))
             inside = f"ws://127.0.0.1:{port}/ws"
             it.pages["page"] = f"""<script>
                 const urls = ["{inside}", new URL("{inside}?x=1"), "ws://localhost:{port}/ws#", "{inside}2", "ws://127.0.0.1:PORT/ws"];
@@ -174,6 +175,37 @@ async def test_a_frame_from_elsewhere_speaks_for_itself_and_for_nobody_else(tmp_
             assert found["home"].open_for is None, "it is closed, whatever a frame says"
             assert found["forged"].open_for == 9 and found["honest"].open_for is None
         assert not (await it.ask()).stuck_text, "nobody has asked for that"
+
+
+SPY = """<script>
+const name = Object.getOwnPropertyNames(window).find(key => /^_[0-9a-f]{16}$/.test(key))
+const deaf = document.createElement("iframe")
+document.documentElement.append(deaf)
+deaf.contentWindow.Document.prototype.open.call(document) // takes the observer's listeners away
+document.write("<p>spy</p>")
+addEventListener("message", event => {
+  if (event.data[1] === "answer") new WebSocket("ws://127.0.0.1:PORT/told-" + event.data[3].stuck)
+})
+new WebSocket("ws://127.0.0.1:PORT/spying")
+setInterval(() => { for (let i = -1; i < top.length; i++) (top[i] ?? top).postMessage([name, "ask", 1, "secret"], "*") }, 20)
+</script>"""
+
+
+@asynctest
+async def test_no_frame_is_told_what_another_shows(tmp_path: Path) -> None:
+    pages = {
+        "p": "<p>secret</p><iframe src='http://localhost:PORT/spy'></iframe><iframe src='http://localhost:PORT/shows'></iframe>",
+        "shows": "<p>secret: no connection</p><script>new WebSocket('ws://127.0.0.1:PORT/shows')</script>",
+        "spy": SPY,
+    }
+    async with stage(tmp_path, pages) as it:
+        it.terms = Terms(stuck_text="no connection")
+        await it.start()
+        await it.go("p")
+        for _ in range(20):
+            found = {each.url.rpartition("/")[2] for each in await it.connections(lambda found: len(found) >= 2)}
+            assert found == {"spying", "shows"}
+        assert (await it.ask("no connection")).stuck_text
 
 
 @asynctest
@@ -324,5 +356,9 @@ async def test_keys_that_lead_out_of_the_page_are_held_and_those_that_edit_are_n
         down = {"type": "rawKeyDown", "key": "F1", "windowsVirtualKeyCode": 112, "modifiers": 0}
         await view._pipe.command("Input.dispatchKeyEvent", down, view._session)
         assert await _evaluate(it, "held.anew") is True, "document.open() takes all listeners away"
+        other = "f = document.createElement('iframe'); document.body.append(f); f.contentWindow.Document.prototype.open.call(document)"
+        await _evaluate(it, f"{other}; document.close(); held = {{}}; {anew}")
+        await view._pipe.command("Input.dispatchKeyEvent", down, view._session)
+        assert await _evaluate(it, "held.anew") is True, "another document's open() does so, too"
         own = "dispatchEvent(new KeyboardEvent('keydown', {key: 'F1', keyCode: 112, cancelable: true}))"
         assert await _evaluate(it, own) is True, "what the page itself sends is its own business"

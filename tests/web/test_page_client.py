@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 
 from kioskd.core.facts import DocumentCommitted
+from kioskd.edges.page import Terms
 from kioskd.web import script
 from tests.aio import asynctest
 from tests.edges.stage import Stage, stage
@@ -47,7 +48,8 @@ async def test_a_page_from_anywhere_has_it_from_kioskd_and_is_told_the_version(t
     """Chromium asks its user before a page from a public address may ask this machine; kioskd has answered for its own screen."""
     door = Door()
     async with door.open(), stage(tmp_path, {"p": USES_IT.replace("KIOSKD", str(door.api.port))}) as it:
-        door.origins = it.origins = {f"http://127.0.0.1:{it.port}"}
+        door.origins = {f"http://127.0.0.1:{it.port}"}
+        it.terms = Terms(origins=frozenset(door.origins))
         await it.start(f"--ip-address-space-overrides=127.0.0.1:{it.port}={space}")
         await it.go("p")
         async with asyncio.timeout(10):
@@ -71,9 +73,10 @@ location.hash = [...states, got].join()
 async def test_pages_of_other_origins_cannot_look_around_on_this_machine(tmp_path: Path) -> None:
     door = Door()
     async with door.open(), stage(tmp_path, {"p": PROBES.replace("KIOSKD", str(door.api.port))}) as it:
-        it.origins = {f"http://127.0.0.1:{it.port}"}
         await it.start(f"--ip-address-space-overrides=127.0.0.1:{it.port}=public,[::1]:{it.port}=public")
-        for host, wanted in (("127.0.0.1", ("granted", "opaque")), ("localhost", ("denied", "no"))):
+        yes, no = ("granted", "opaque"), ("denied", "no")
+        for admitted, host, wanted in (("127.0.0.1", "127.0.0.1", yes), ("127.0.0.1", "localhost", no), ("localhost", "127.0.0.1", no)):
+            it.terms = Terms(origins=frozenset({f"http://{admitted}:{it.port}"}))
             await it.go("p", it.url("p", host))
             async with asyncio.timeout(10):
                 while "#" not in (url := (await it.ask()).url):
