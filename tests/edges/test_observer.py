@@ -179,15 +179,16 @@ async def test_a_frame_from_elsewhere_speaks_for_itself_and_for_nobody_else(tmp_
 
 SPY = """<script>
 const name = Object.getOwnPropertyNames(window).find(key => /^_[0-9a-f]{16}$/.test(key))
-const deaf = document.createElement("iframe")
-document.documentElement.append(deaf)
-deaf.contentWindow.Document.prototype.open.call(document) // takes the observer's listeners away
-document.write("<p>spy</p>")
-addEventListener("message", event => {
-  if (event.data[1] === "answer") new WebSocket("ws://127.0.0.1:PORT/told-" + event.data[3].stuck)
+onload = () => setTimeout(() => {
+  const deaf = document.createElement("iframe")
+  document.documentElement.append(deaf)
+  deaf.contentWindow.Document.prototype.open.call(document) // takes the observer's listeners away
+  addEventListener("message", event => {
+    if (event.data[1] === "answer") new WebSocket("ws://127.0.0.1:PORT/told-" + event.data[3].stuck)
+  })
+  new WebSocket("ws://127.0.0.1:PORT/spying")
+  setInterval(() => { for (let i = -1; i < top.length; i++) (top[i] ?? top).postMessage([name, "ask", 1, "secret"], "*") }, 20)
 })
-new WebSocket("ws://127.0.0.1:PORT/spying")
-setInterval(() => { for (let i = -1; i < top.length; i++) (top[i] ?? top).postMessage([name, "ask", 1, "secret"], "*") }, 20)
 </script>"""
 
 
