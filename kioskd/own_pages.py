@@ -15,7 +15,8 @@ from kioskd.errors import EdgeUnavailable
 from kioskd.web import script, template
 from kioskd.wire import pages
 from kioskd.wire.config import Config
-from kioskd.wire.status import Clocks, public
+from kioskd.wire.status import Clocks
+from kioskd.wire.urls import public
 from kioskd.wire.values import is_loopback
 
 

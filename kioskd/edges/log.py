@@ -9,6 +9,8 @@ import sys
 from contextlib import suppress
 from typing import TextIO
 
+from kioskd.wire.urls import without_secrets
+
 JOURNAL = "/run/systemd/journal/socket"
 IDENTIFIER = "kioskd"
 _COLOURS = {logging.DEBUG: "2", logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "31;1"}
@@ -30,10 +32,13 @@ def message_id(verdict: str) -> str:
 
 
 class _Safe(logging.Formatter):
-    """Shows control characters instead of sending them: a page or a server can put words, but no escapes and no lines, into a log."""
+    """Shows control characters instead of sending them: a page or a server can put words, but no escapes and no lines, into a log.
+
+    And no secrets: URLs go without name and password, query and fragment.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        text = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", super().format(record))
+        text = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", without_secrets(super().format(record)))
         return text.replace("\n", "\n    ")
 
 

@@ -15,6 +15,7 @@ from kioskd.core.incidents import Entry, Kind
 from kioskd.core.steps import Remedy, Rung
 from kioskd.core.verdict import Verdict
 from kioskd.wire.status import Clocks
+from kioskd.wire.urls import without_secrets
 from kioskd.wire.values import PICTURE, UNPRINTABLE
 
 #: Of texts that a page or a server may have had a hand in.
@@ -46,7 +47,8 @@ def read_troubles(said: Iterable[object]) -> tuple[tuple[str, ...], tuple[str, .
     """Return the errors of a page's scripts and the requests that failed, as its observer tells of them. The page could forge any."""
     told = [each for each in said if isinstance(each, dict) and isinstance(each.get("number"), int) and isinstance(each.get("text"), str)]
     told = sorted(told, key=lambda each: int(each["number"]))[-TROUBLES:]
-    errors, requests = (tuple(each["text"][:LONGEST] for each in told if each.get("kind") == kind) for kind in ("error", "request"))
+    texts = [(each.get("kind"), without_secrets(each["text"])[:LONGEST]) for each in told]
+    errors, requests = (tuple(text for of, text in texts if of == kind) for kind in ("error", "request"))
     return errors, requests
 
 

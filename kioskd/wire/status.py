@@ -11,9 +11,9 @@ from typing import Any
 
 from kioskd.core.facts import Version
 from kioskd.core.kernel import Kernel
-from kioskd.core.policy import path
 from kioskd.core.readings import expected_link, server_up, shown
 from kioskd.core.view import Heard
+from kioskd.wire.urls import public
 
 BIG = "the browser was over health.memory right after its start, and would be again: it is not restarted for that"
 
@@ -84,13 +84,13 @@ def status(kernel: Kernel, clocks: Clocks, problems: Mapping[str, str | None]) -
 
 
 def _page(kernel: Kernel, clocks: Clocks) -> dict[str, Any]:
-    page, link = kernel.view.page, kernel.view.link
+    page, link, expected = kernel.view.page, kernel.view.link, expected_link(kernel.view, kernel.policy)
     return {
         "url": public(page.url),
         "status": page.report.status if page.report else None,
         "asked": clocks.text(page.reported_at),
         "connection": {
-            "expected": expected_link(kernel.view, kernel.policy),
+            "expected": public(expected) if expected is not None else None,
             "open_since": clocks.text(link.open_since),
             "dead_since": clocks.text(link.dead_since),
             "closed_by_page": link.asleep,
@@ -115,14 +115,6 @@ def line(kernel: Kernel, clocks: Clocks) -> str:
     if view.mistakes:
         parts.append(f"bad configuration: {view.mistakes[0]}")
     return "; ".join(parts)
-
-
-def public(url: str) -> str:
-    """Return a URL without what may be secret or endless."""
-    if url.startswith("data:"):
-        return url.split(";base64", 1)[0]
-    scheme, mark, rest = path(url).partition("://")
-    return scheme + mark + rest.rpartition("@")[2] if "@" in rest.split("/", 1)[0] else path(url)
 
 
 def _version(version: Version | None) -> dict[str, Any] | None:

@@ -24,6 +24,7 @@ from kioskd.core.kernel import State
 from kioskd.core.story import Chapter, Turn
 from kioskd.errors import KioskdError
 from kioskd.wire.status import Clocks
+from kioskd.wire.urls import URL
 from kioskd.wire.values import shown
 
 FORMAT = 1
@@ -35,7 +36,6 @@ LONGEST_LINE = 16 << 20
 FETCH = "curl --unix-socket /run/kioskd/control.sock http://kioskd/api/story"
 
 _MOST = 10**15  # a number beyond it is nothing that kioskd ever wrote
-_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s\"'<>]*[^\s\"'<>.,:;)]|data:[^\s\"'<>,]*,[^\s\"'<>]*[^\s\"'<>.,:;)]", re.IGNORECASE)
 _WHOLE = re.compile(r"(?:[a-z][a-z0-9+.-]*://|data:[^\s\"'<>,]*,)", re.IGNORECASE)
 
 
@@ -88,7 +88,7 @@ def _public(text: str, hidden: dict[str, int]) -> str:
         return text
     if _WHOLE.match(text):
         return _without(text, hidden)
-    return _URL.sub(lambda found: _without(found[0], hidden), text)
+    return URL.sub(lambda found: _without(found[0], hidden), text)
 
 
 def _without(url: str, hidden: dict[str, int]) -> str:

@@ -25,6 +25,7 @@ elif sys.argv[1] == "inherited":
 log.configure(logging.INFO, journal="/nonexistent")
 logging.getLogger("kioskd.test").debug("unheard")
 logging.getLogger("kioskd.test").info("started")
+logging.getLogger("kioskd.test").warning("! %s: refused", "Go(url='https://me:secret@[::1]:3/a?secret#secret')")
 logging.getLogger("kioskd.test").error("Cannot read %s: two\\nlines", "\\x1b[2Jå\\r")
 """
 
@@ -37,13 +38,15 @@ def said(where: str) -> list[str]:
 
 def test_plain_stderr_outside_systemd():
     for where in ("nowhere", "inherited"):
-        first, second, third = said(where)
+        first, url, second, third = said(where)
+        assert url.endswith(" WARNING ! Go(url='https://[::1]:3/a'): refused")
         assert first.endswith(" INFO started")
         assert second.endswith(" ERROR Cannot read \\x1b[2Jå\\x0d: two") and third == "    lines"
 
 
 def test_priorities_where_the_journal_cannot_be_had():
-    assert said("systemd") == ["<6>started", "<3>Cannot read \\x1b[2Jå\\x0d: two", "<3>    lines"]
+    url = "<4>! Go(url='https://[::1]:3/a'): refused"
+    assert said("systemd") == ["<6>started", url, "<3>Cannot read \\x1b[2Jå\\x0d: two", "<3>    lines"]
 
 
 def test_colour_only_on_a_terminal():

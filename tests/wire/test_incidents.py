@@ -122,6 +122,8 @@ def test_what_a_page_says_of_its_troubles_is_bounded_and_sorted() -> None:
     ]  # fmt: skip
     errors, requests = read_troubles(said)
     assert [len(each) for each in errors] == [5, 500] and requests == ("/a",)
+    told = "Failed to load http://me:secret@h/a?secret (https://h/app.js?secret#secret:7), twice"
+    assert read_troubles([{"kind": "error", "number": 0, "text": told}])[0] == ("Failed to load http://h/a (https://h/app.js), twice",)
     many, _ = read_troubles({"kind": "error", "number": number, "text": str(number)} for number in range(1000))
     assert many[0] == "980" and len(many) == 20
 

@@ -21,7 +21,7 @@ from kioskd.core.facts import (
     Woke,
 )  # fmt: skip
 from kioskd.core.kernel import Kernel
-from kioskd.core.policy import Deploy, Policy
+from kioskd.core.policy import Deploy, Health, Policy, WebSocket
 from kioskd.wire.pages import data_url
 from kioskd.wire.status import BIG, Clocks, line, status
 
@@ -64,10 +64,19 @@ def test_a_moment_of_the_monotonic_clock_becomes_a_time_of_day() -> None:
     assert clocks.text(None) is None
 
 
+def test_an_expected_connection_goes_without_its_password() -> None:
+    kernel = lived()
+    link = WebSocket(url="wss://user:secret@127.0.0.1:3001/ws?key=secret")
+    kernel.handle(ConfigRead(Policy(url=HOME, health=Health(websocket=link))), 20.0)
+    known = status(kernel, Clocks(20.0, WALL), {})
+    assert known["page"]["connection"]["expected"] == "wss://127.0.0.1:3001/ws" and "secret" not in str(known)
+
+
 def test_a_healthy_screen() -> None:
     known = status(lived(until=120.0), Clocks(120.0, WALL), {"inotify": None})
     assert (known["verdict"], known["rung"], known["next"]) == ("HEALTHY", "CALM", None)
     assert known["page"]["url"] == SHOWN, "neither the password nor the query"
+    assert known["page"]["connection"]["expected"] == "ws://127.0.0.1:3001/ws" and "secret" not in str(known)
     assert known["browser"]["pid"] == 77
     assert known["versions"]["screen"] == {"version": 5, "digest": "sha256:aa"}
     assert known["versions"]["complete"] is True
