@@ -22,7 +22,7 @@
   };
   stand("keydown", event => { if (event.isTrusted && leadsOut(event)) prevent(event); });
 
-  // --- links that lead out of it: into a window of their own, onto the disk, to another program
+  // --- clicks that lead out of it: into a window of their own, onto the disk, to another program
 
   const pathOf = free(Event.prototype.composedPath), protocolOf = getter(HTMLAnchorElement, "protocol"), buttonOf = getter(MouseEvent, "button");
   const held = ["ctrlKey", "altKey", "metaKey", "shiftKey"].map(modifier => getter(MouseEvent, modifier));
@@ -32,11 +32,12 @@
     return buttonOf(event) === 1;
   };
   const leadsAway = event => {
+    if (aside(event)) return true; // a link can be drawn, or hidden in a closed shadow
     const path = pathOf(event);
     for (let i = 0; i < path.length; i++) {
       let protocol = null;
       try { protocol = protocolOf(path[i]); } catch { continue; /* no link */ }
-      return !WEB[protocol] || aside(event);
+      return !WEB[protocol];
     }
     return false;
   };

@@ -32,8 +32,11 @@ PAGE = """<!doctype html><title>A wall</title>
 <a class="r" href="/file" download style="background: #426">a download</a>
 <input class="b" type="file">
 <a class="r b" href="mailto:a@example.org" style="background: #264">mail</a>
+<svg style="left: 270px; top: 20px; width: 40px; height: 40px"><a href="/elsewhere"><rect style="width: 100%; height: 100%"/></a></svg>
+<div id="host" style="left: 390px; top: 20px; width: 40px; height: 40px"></div>
 <script>
   const say = what => fetch("/said?" + new URLSearchParams({what}), {method: "POST"})
+  host.attachShadow({mode: "closed"}).innerHTML = "<a href=/elsewhere style='display: block; height: 100%'>hidden</a>"
   addEventListener("keydown", event => say(event.key))
   addEventListener("resize", () => say("resized")) // which zooming does
   say("loaded")
@@ -66,7 +69,8 @@ PASSKEY = """<!doctype html><title>Passkey</title><body>
 WAYS_OUT = "F1 F12 ctrl+n ctrl+t ctrl+w ctrl+l ctrl+o ctrl+p ctrl+u ctrl+s ctrl+shift+i shift+Escape alt+F4 ctrl+plus XF86HomePage".split()
 INERT = {"of another origin": (100, 100), "of the page's own": (1000, 100), "with a PDF": (300, 600)}
 NEUTRAL = (1000, 600)
-LINK, DOWNLOAD, FILE, MAIL = (100, 100), (1000, 100), (100, 600), (1000, 600)
+LINK, DOWNLOAD, FILE, MAIL, DRAWN, CLOSED = (100, 100), (1000, 100), (100, 600), (1000, 600), (290, 40), (410, 40)
+THINGS = {"link": LINK, "download": DOWNLOAD, "file": FILE, "mail": MAIL, "drawn link": DRAWN, "link in a closed shadow": CLOSED}
 
 #: By xdotool's names. All that Chromium's menus and its help name, and what keyboards with more keys have.
 KEYS = """
@@ -180,6 +184,11 @@ async def pages(visitor: Visitor) -> list[str]:
     return [url for url in await visitor.pages() if ".top-chrome/" not in url]
 
 
+async def came(visitor: Visitor) -> list[str]:
+    """The same with those that kioskd has closed again."""
+    return [url for url in await visitor.came() if ".top-chrome/" not in url]
+
+
 @contextlib.asynccontextmanager
 async def before(folder: Path, victim: Victim, screen: Display, page: Wall) -> AsyncIterator[tuple[Person, Visitor]]:
     """A person before the page, who has touched it, and somebody who sees which pages there are."""
@@ -218,7 +227,7 @@ async def test_no_key_and_no_click_leads_out(tmp_path: Path) -> None:
             for key in KEYS:
                 await person.does("key", key)
                 assert await person.reaches_the_page(), f"{key} leads out"
-            for name, at in {"link": LINK, "download": DOWNLOAD, "file": FILE, "mail": MAIL}.items():
+            for name, at in THINGS.items():
                 for how, button, holding in (("right", 3, ""), ("middle", 2, ""), ("ctrl", 1, "ctrl"), ("shift", 1, "shift")):
                     await person.points(at, button, holding)
                     assert await person.reaches_the_page(), f"a {how} click on {name} leads out"
@@ -232,7 +241,7 @@ async def test_no_key_and_no_click_leads_out(tmp_path: Path) -> None:
                 await person.points(LINK, button, "ctrl")
             await person.drags(LINK, MAIL, FILE)
             assert await person.reaches_the_page(), "a dragged link leads out"
-            assert await pages(visitor) == [page.url] and page.said.count("loaded") == 1
+            assert await pages(visitor) == await came(visitor) == [page.url] and page.said.count("loaded") == 1
             assert "/elsewhere" not in page.asked and page.said.count("resized") == sizes
             assert kiosk.pid == pid and await person.windows() == windows
             await person.does("key", "F5")
@@ -257,7 +266,8 @@ async def test_no_key_leads_out_of_a_frame_that_runs_no_script_of_ours(tmp_path:
                     await person.does("key", key)
                     await person.points(NEUTRAL)
                     assert await person.reaches_the_page(), f"{key} leads out of a frame {frame}"
-            assert await pages(visitor) == [url] and page.said.count("loaded") == 1 and page.said.count("resized") == sizes
+            assert await pages(visitor) == await came(visitor) == [url]
+            assert page.said.count("loaded") == 1 and page.said.count("resized") == sizes
             assert await person.windows() == windows
 
 

@@ -40,6 +40,12 @@ class Visitor:
         """The addresses of the pages that there are."""
         return [target["url"] for target in await self._pages()]
 
+    async def came(self) -> list[str]:
+        """The addresses of the pages that there were at its coming, or have come since, as they came: also of those that have gone."""
+        await self._call("Target.getTargets", {})  # what was told before the answer is in by then
+        created = [said["params"]["targetInfo"] for said in self._news if said.get("method") == "Target.targetCreated"]
+        return [str(target["url"]) for target in created]
+
     async def click(self) -> None:
         """Touch the page: from then on it may open windows and ask before it is left."""
         session = await self._attach()
