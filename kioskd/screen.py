@@ -52,7 +52,7 @@ class _Living:
     pipe: CdpPipe | None = None
     page: Page | None = None
     started: bool = False
-    policy: tuple[int, ...] = ()  # that was there when it started
+    policy: tuple[object, ...] = ()  # that was there when it started
     reason: str = ""  # why it is gone; "" while it is not
 
     def ask_to_quit(self) -> None:
@@ -83,7 +83,7 @@ class Screen:
         self._browser = Browser(config, display, self._exited)
         self._now: _Living | None = None
         self.policy_trouble: str | None = None  # why the browser does not follow kioskd's managed policy
-        self._policy: tuple[int, ...] | None = None  # the policy of which that is known
+        self._policy: tuple[object, ...] | None = None  # the policy of which that is known
 
     @property
     def profile_trouble(self) -> str | None:
@@ -175,7 +175,7 @@ class Screen:
         now.page = Page(now.pipe, now.generation, lambda fact: self._pass(now, fact), name, self._terms())
         try:
             async with asyncio.timeout(self._first_answer_s):
-                now.policy = await asyncio.to_thread(policy.stamp)
+                now.policy = await asyncio.to_thread(policy.stamp, spawned.command)
                 return await now.page.attach(tries=now.policy != self._policy)
         except TimeoutError as error:
             raise BrowserGone(f"Chromium did not answer DevTools within {self._first_answer_s:g} s") from error

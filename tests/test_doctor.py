@@ -108,7 +108,7 @@ TROUBLES = [
     trouble("a server that fails", lambda pi: setattr(pi, "answer", 502), State.BAD, "502"),
     trouble("a server that wants a sign-in", lambda pi: setattr(pi, "answer", 401), State.HINT, "401", ""),
     trouble("no policy", lambda pi: pi.remove(POLICY), State.HINT, "gets further", "confmiss"),
-    trouble("no sandbox", lambda pi: pi.configuration.update(flags=("--no-sandbox",)), State.BAD, "--no-sandbox", "browser.flags"),
+    trouble("no sandbox", lambda pi: pi.configuration.update(flags=("--no-sandbox=1",)), State.BAD, "--no-sandbox", "browser.flags"),
     trouble("no url", lambda pi: pi.configuration.update(url=None), State.HINT, "no url", "url:"),
     trouble("not enabled", lambda pi: pi.commands.update({"systemctl show": "LoadState=loaded\nUnitFileState=disabled\nDropInPaths="}),
             State.HINT, "by itself", "enable"),

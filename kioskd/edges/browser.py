@@ -28,6 +28,7 @@ _POLITE_S = 4.0
 class Spawned:
     """A browser that has just been started, with our ends of its DevTools pipes; whoever gets them closes them."""
 
+    command: str
     pid: int
     answers_fd: int
     commands_fd: int
@@ -144,7 +145,7 @@ class Browser:
                     raise BrowserGone(f"Cannot start {argv[0]}: {error.strerror}") from error
             self._watch(pid, our_stderr)  # its descriptor has room: the browser's ends are closed by now
             ours.pop_all()
-        return Spawned(pid, our_answers, our_commands)
+        return Spawned(argv[0], pid, our_answers, our_commands)
 
     def _watch(self, pid: int, stderr: int) -> None:
         loop = asyncio.get_running_loop()

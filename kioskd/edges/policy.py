@@ -1,18 +1,19 @@
 """Chromium's managed policy: why a browser does not follow kioskd's."""
 
 import json
+import os
 from pathlib import Path
 
 from kioskd.wire.flags import POLICY
 
 
-def stamp(file: Path = Path(POLICY)) -> tuple[int, ...]:
-    """Return what is another when the policy is; empty where there is none. Blocks."""
+def stamp(browser: str, folder: Path = Path(POLICY).parent) -> tuple[object, ...]:
+    """Return what is another when a managed policy is, or the browser (its command); empty where there is no policy. Blocks."""
     try:
-        status = file.stat()
+        found = [(each.name, each.stat()) for each in os.scandir(folder)]
+        return tuple(sorted((name, s.st_ino, s.st_mtime_ns, s.st_size) for name, s in [*found, (browser, os.stat(browser))] if found))
     except OSError:
         return ()
-    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def trouble(file: Path = Path(POLICY)) -> str | None:

@@ -18,6 +18,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 }
 
 
@@ -34,9 +35,14 @@ class Bad:
 
 
 def own_page(request: "Request") -> bool:
-    """Tell whether who asks is a page of ours, the user, or no browser at all. Sec-Fetch-Site is not sent to every address."""
+    """Tell whether who asks is a page of ours, the user, or no browser at all.
+
+    Sec-Fetch-Site no page can set, so it is believed: behind a proxy with TLS the Origin is another. But it is not sent to every address.
+    """
     origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site", "none")
-    return site in ("none", "same-origin") and (origin is None or origin.partition("://")[2] == request.headers.get("Host"))
+    if site == "same-origin":
+        return True
+    return site == "none" and (origin is None or origin.partition("://")[2] == request.headers.get("Host"))
 
 
 def is_visit(request: "Request") -> bool:

@@ -37,7 +37,10 @@ FLAGS: tuple[tuple[str, str], ...] = (
 )
 
 _HEADLESS = ("--headless=new", "--screen-info={1920x1080}")  # the size of a usual wall; --kiosk fills it
-_NOT_FOR_BROWSERS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID")
+_NOT_FOR_BROWSERS = (
+    *("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID"),
+    "CREDENTIALS_DIRECTORY",
+)
 
 
 def arguments(profile: str, display: Mapping[str, str], extra: Sequence[str]) -> list[str]:

@@ -272,7 +272,6 @@ async def test_a_profile_with_a_foreign_lock_and_a_bad_end(tmp_path: Path) -> No
         assert stat.S_IMODE(profile.stat().st_mode) == 0o700
 
 
-@chromium
 def test_a_profile_is_nobody_elses_and_a_socket_of_chromiums_only_in_the_temporary_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -291,6 +290,7 @@ def test_a_profile_is_nobody_elses_and_a_socket_of_chromiums_only_in_the_tempora
     assert stat.S_IMODE(open_to_all.stat().st_mode) == 0o700
 
 
+@chromium
 @asynctest
 async def test_a_profile_that_cannot_be_written(tmp_path: Path) -> None:
     folder = tmp_path / "locked"

@@ -13,11 +13,12 @@ from kioskd.core.facts import Asked, Command
 from kioskd.core.incidents import Entry, Kind
 from kioskd.core.steps import Rung
 from kioskd.core.verdict import Verdict
+from kioskd.edges import access
 from kioskd.edges.access import PAIR_S, Pairing
 from kioskd.edges.operator import Glance
 from kioskd.wire.incidents import Evidence
 from tests.aio import asynctest
-from tests.edges.test_http_api import Door, until
+from tests.edges.test_http_api import VISIT, Door, until
 
 
 @contextlib.asynccontextmanager
@@ -101,6 +102,27 @@ async def test_the_cookie_is_worth_nothing_to_a_page_elsewhere(tmp_path: Path, h
         with pytest.raises(aiohttp.WSServerHandshakeError):
             await outside.ws_connect("/api/events", headers={**console(door), **headers})
         assert not door.facts
+
+
+@asynctest
+async def test_nor_to_whoever_follows_a_link_from_there(tmp_path: Path) -> None:
+    """A browser that does not know SameSite sends it along: what comes is a window of its own, but not what only the operator may see."""
+    async with opened(tmp_path) as (door, outside, _):
+        for path in ("/api/incidents", "/api/screenshot", "/api/story"):
+            async with outside.get(path, headers={**console(door), **VISIT}) as answer:
+                assert answer.status == 401, path
+
+
+@asynctest
+async def test_secrets_are_compared_in_constant_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = []
+    monkeypatch.setattr(access.hmac, "compare_digest", lambda a, b: compared.append((a, b)) or a == b)
+    async with opened(tmp_path) as (door, outside, inside):
+        for headers in ({"Cookie": "kioskd=wrong"}, {"Authorization": "Bearer wrong"}):
+            async with outside.get("/api/incidents", headers=headers) as answer:
+                assert answer.status == 401
+        link = (await paired(outside, inside)).encode()
+    assert [b"wrong" in pair or any(link.endswith(part) for part in pair) for pair in compared] == [True] * 3
 
 
 @asynctest

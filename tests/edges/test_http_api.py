@@ -316,7 +316,13 @@ def test_the_page_client_is_small():
     assert len(gzip.compress(script("kioskd.js").encode(), 9)) < 3000
 
 
-OPEN = ("/api/status", "/healthz", "/metrics", "/holding", "/", "/console.js", "/api/openapi.json")
+
+
+def routes(door):
+    """All there are."""
+    return door.api._answers.routes
+
+
 VISIT = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 FOREIGN = [
     {"Origin": "http://elsewhere.example"}, {"Origin": "null"}, {"Origin": HOME}, {"Sec-Fetch-Site": "cross-site"},
@@ -328,15 +334,57 @@ FOREIGN = [
 @pytest.mark.parametrize("headers", FOREIGN)
 @asynctest
 async def test_a_page_elsewhere_is_refused_all_but_what_is_meant_for_pages(headers):
+    door, for_pages = Door(), {VERSION, *answers.SCRIPTS}
+    async with door.open() as session:
+        for route in routes(door):
+            async with session.request(route.method, route.path.replace("{", "").replace("}", ""), headers=headers) as answer:
+                if route.path in for_pages:
+                    assert answer.status == 200, route
+                elif route.path == "/ws":
+                    assert answer.status in (403, 426), "its Origin is looked at, and it is a WebSocket"
+                else:
+                    assert answer.status == 403 and "elsewhere" in (await answer.json())["error"], route
+                    assert not any(name.startswith("Access-Control") for name in answer.headers)
+
+
+@asynctest
+async def test_no_link_from_elsewhere_is_an_order():
     door = Door()
     async with door.open() as session:
-        for path in OPEN:
-            async with session.get(path, headers=headers) as answer:
-                assert answer.status == 403 and "elsewhere" in (await answer.json())["error"], path
-                assert not any(name.startswith("Access-Control") for name in answer.headers)
-        for path in (VERSION, *answers.SCRIPTS):
-            async with session.get(path, headers=headers) as answer:
-                assert answer.status == 200, path
+        for route in routes(door):
+            if route.changes:
+                async with session.post(route.path, headers=VISIT) as answer:
+                    assert answer.status == 403, route
+
+
+@asynctest
+async def test_every_answer_says_what_a_browser_must_not_do_with_it():
+    door = Door()
+    async with door.open() as session:
+        asked = [(route.method, route.path.replace("{", "").replace("}", ""), {}) for route in routes(door)]
+        asked += [("GET", "/nowhere", {}), ("PUT", "/api/status", {})]
+        asked += [("GET", "/api/status", {"Origin": "null"}), ("GET", "/", {"Host": "evil"})]
+        seen = set()
+        for method, path, headers in asked:
+            async with session.request(method, path, headers=headers, allow_redirects=False) as answer:
+                seen.add(answer.status)
+                policy, cache = answer.headers["Content-Security-Policy"], answer.headers["Cache-Control"]
+                for directive in ("default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'"):
+                    assert directive in policy.split("; "), (path, policy)
+                assert cache == "no-store" or (path in answers.SCRIPTS and cache == "no-cache")
+                assert answer.headers["X-Content-Type-Options"] == "nosniff" and answer.headers["Referrer-Policy"] == "no-referrer"
+                assert answer.headers["Cross-Origin-Resource-Policy"] in ("same-origin", "cross-origin")
+        assert seen >= {200, 401, 403, 404, 405, 426}
+
+
+@asynctest
+async def test_behind_a_proxy_with_tls_the_console_is_a_page_of_ours():
+    door = Door()
+    async with door.open() as session:
+        for site, status in (("same-origin", 200), ("cross-site", 403), ("same-site", 403)):
+            headers = {"Origin": "https://screen.example", "Sec-Fetch-Site": site}
+            async with session.get("/api/status", headers=headers) as answer:
+                assert answer.status == status, site
 
 
 @asynctest

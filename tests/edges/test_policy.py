@@ -109,7 +109,7 @@ async def test_chromium_knows_every_word_of_it(tmp_path: Path) -> None:
 @asynctest
 async def test_it_is_tried_once_for_each_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stamps = iter([(1,), (1,), (2,)])
-    monkeypatch.setattr(policy, "stamp", lambda: next(stamps))
+    monkeypatch.setattr(policy, "stamp", lambda browser: next(stamps))
     async with stage(tmp_path, command=following(tmp_path, SHIPPED.read_text())) as it:
         known = []
         for _ in range(3):
@@ -117,6 +117,36 @@ async def test_it_is_tried_once_for_each_policy(tmp_path: Path, monkeypatch: pyt
             known.append(in_force(it))
             await it.do(StopBrowser(it.generation))
         assert known == [True, None, True]
+
+
+def test_what_is_another_policy_or_another_browser(tmp_path: Path) -> None:
+    folder, browser = tmp_path / "managed", tmp_path / "chromium"
+    assert policy.stamp(str(browser), folder) == ()
+    folder.mkdir()
+    browser.write_text("1")
+    stamps = [policy.stamp(str(browser), folder)]
+    for file in (folder / "kioskd.json", folder / "another.json", browser):
+        file.write_text("{}")
+        stamps.append(policy.stamp(str(browser), folder))
+    assert stamps[0] == () and len(set(stamps)) == 4 and policy.stamp(str(browser), folder) == stamps[-1]
+
+
+#: What docs/security.md promises; the addresses are tried above.
+PROMISED = {
+    "AllowFileSelectionDialogs": False, "DefaultFileSystemReadGuardSetting": 2, "DefaultFileSystemWriteGuardSetting": 2,
+    "DownloadRestrictions": 3, "PrintingEnabled": False, "ScreenCaptureAllowed": False, "SSLErrorOverrideAllowed": False,
+    "AudioCaptureAllowed": False, "VideoCaptureAllowed": False, "DefaultClipboardSetting": 2, "DefaultGeolocationSetting": 2,
+    "DefaultIdleDetectionSetting": 2, "DefaultLocalFontsSetting": 2, "DefaultNotificationsSetting": 2, "DefaultPopupsSetting": 2,
+    "DefaultSerialGuardSetting": 2, "DefaultWebBluetoothGuardSetting": 2, "DefaultWebHidGuardSetting": 2, "DefaultWebUsbGuardSetting": 2,
+    "DefaultWindowManagementSetting": 2, "AutofillAddressEnabled": False, "AutofillCreditCardEnabled": False, "BrowserSignin": 0,
+    "BrowserAddPersonEnabled": False, "BrowserGuestModeEnabled": False, "ExtensionInstallBlocklist": ["*"], "IncognitoModeAvailability": 1,
+    "PasswordManagerEnabled": False, "SyncDisabled": True, "TaskManagerEndProcessEnabled": False, "TranslateEnabled": False,
+    "WebAppInstallByUserEnabled": False, "EditBookmarksEnabled": False,
+}  # fmt: skip
+
+
+def test_it_keeps_what_is_promised() -> None:
+    assert {name: OURS.get(name) for name in PROMISED} == PROMISED
 
 
 def test_it_leaves_kioskd_its_way_in() -> None:
