@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import os
 import signal
 from pathlib import Path
@@ -36,6 +37,7 @@ from kioskd.core.facts import (
     Prompted,
     RendererGone,
 )
+from kioskd.edges import page
 from kioskd.edges.processes import NETWORK
 from kioskd.errors import KioskdError
 from tests.aio import asynctest
@@ -200,6 +202,21 @@ async def test_connections_dropped_the_network_service_is_another_and_a_load_is_
         await it.do(Reload(1))
         await it.heard(NavigationEnded, since=seen)
         assert (await it.ask("signed=in; for=years")).stuck_text
+
+
+@asynctest
+async def test_no_permission_is_asked_for(tmp_path: Path) -> None:
+    """Each has its answer, which is no: a prompt could not be seen, and nobody could answer it."""
+    states = "Promise.all(NAMES.map(name => navigator.permissions.query({name}).then(({state}) => state, () => 'unknown here')))"
+    # Who may call this machine: tests/web. A no to storage access looks like a question, so that no page learns of it.
+    names = [name for name in page._DENIED if "network" not in name and name != "storage-access"]
+    async with stage(tmp_path, {"p": "<p>x</p>"}) as it:
+        await it.start()
+        await it.go("p")
+        assert it.screen._now is not None and it.screen._now.page is not None
+        asked = {"expression": states.replace("NAMES", json.dumps(names)), "awaitPromise": True, "returnByValue": True}
+        answer = await it.screen._now.page._pipe.command("Runtime.evaluate", asked, it.screen._now.page._session)
+        assert dict(zip(names, answer["result"]["value"], strict=True)) == dict.fromkeys(names, "denied")
 
 
 @asynctest
