@@ -52,12 +52,20 @@ class Profile:
         _say_it_ended_well(self.path / "Default" / "Preferences")
 
     def set_aside(self) -> None:
-        """Move the profile to ``<name>.old``, in place of an earlier one. Raise ``EdgeUnavailable`` where that is impossible."""
+        """Move the profile to ``<name>.old``, in place of an earlier one. Raise ``EdgeUnavailable`` where that is impossible.
+
+        What lies below an overlay (a card that is kept read-only) can be deleted, but not renamed.
+        """
         old = self.path.with_name(self.path.name + ".old")
         try:
             shutil.rmtree(old, ignore_errors=True)
             if self.path.exists():
-                self.path.rename(old)
+                try:
+                    self.path.rename(old)
+                except OSError as error:
+                    if error.errno != errno.EXDEV:
+                        raise
+                    shutil.rmtree(self.path)
         except OSError as error:
             raise EdgeUnavailable(f"Cannot set the profile aside: {error.strerror}") from error
 

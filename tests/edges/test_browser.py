@@ -272,6 +272,23 @@ async def test_a_profile_with_a_foreign_lock_and_a_bad_end(tmp_path: Path) -> No
         assert stat.S_IMODE(profile.stat().st_mode) == 0o700
 
 
+OVERLAY = """
+mount -t tmpfs none "$1/upper" && mkdir "$1/upper/data" "$1/upper/work"
+mount -t overlay -o "userxattr,lowerdir=$1/lower,upperdir=$1/upper/data,workdir=$1/upper/work" none "$1/here"
+"$0" -c "from kioskd.edges.profile import Profile; import sys; Profile(sys.argv[1]).set_aside()" "$1/here/profile"
+ls -A "$1/here"
+"""
+
+
+def test_a_profile_below_an_overlay_is_deleted_where_it_cannot_be_set_aside(tmp_path: Path) -> None:
+    for name in ("lower/profile/Default", "upper", "here"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "lower/profile/Default/Preferences").write_text("{ rubbish")
+    inside = ["unshare", "--map-current-user", "--keep-caps", "--mount", "sh", "-ec", OVERLAY]
+    done = subprocess.run([*inside, sys.executable, str(tmp_path)], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
 def test_a_profile_is_nobody_elses_and_a_socket_of_chromiums_only_in_the_temporary_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
