@@ -164,6 +164,8 @@ async def test_a_page_gets_no_more_than_is_meant_for_pages_even_in_a_paired_brow
         page.api = kiosk.port
         async with kiosk:
             known = await kiosk.shows(START_S, verdict="HEALTHY")
+            done = kiosk.log().count("> ")
+            assert done, "a step is logged so: the start"
             assert await page.gets(home) == FOR_HOME
             assert await page.gets(elsewhere) == {}
             page.came.clear()
@@ -173,6 +175,7 @@ async def test_a_page_gets_no_more_than_is_meant_for_pages_even_in_a_paired_brow
             assert await page.gets(home) == FOR_HOME
             assert await page.gets(elsewhere) == {}
             after = await kiosk.status()
+            assert kiosk.log().count("> ") == done, "an order has been taken"
             assert after["verdict"] == "HEALTHY" and after["browser"]["pid"] == known["browser"]["pid"] and after["paused_until"] is None
 
 
