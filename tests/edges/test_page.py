@@ -132,7 +132,7 @@ async def test_a_server_that_never_answers(tmp_path: Path) -> None:
 @asynctest
 async def test_dialogs(tmp_path: Path) -> None:
     pages = {
-        name: f"<p>x</p><script>setTimeout(() => {{ window.said = {call} }})</script>"
+        name: f"<p>x</p><script>onload = () => setTimeout(() => {{ window.said = {call} }})</script>"
         for name, call in {"alert": "alert(1)", "confirm": "confirm(1)", "prompt": "prompt(1)"}.items()
     } | {"print": "<p>x</p><script>print()</script>"}
     async with stage(tmp_path, pages) as it:
