@@ -145,7 +145,7 @@ class Screen:
         self._emit(BrowserStarted(act.generation, spawned.pid, product))
 
     async def _look_at_policy(self, now: _Living) -> None:
-        followed = now.page.policy_in_force if now.page is not None else None
+        followed = now.page.confinement.policy_in_force if now.page is not None else None
         if followed is None:  # it was not tried, or cannot be told
             return
         self._policy = now.policy
@@ -203,7 +203,7 @@ class Screen:
     async def navigate(self, act: Navigate) -> None:
         """Begin to go there."""
         page = self._page(act)
-        page.admit(self._terms().origins)
+        page.confinement.admit(self._terms().origins)
         await page.navigate(self._url_of(act.to))
 
     async def kill_renderer(self, act: KillRenderer) -> None:

@@ -21,19 +21,19 @@ from kioskd.core.facts import (
 )
 from kioskd.edges import navigation
 from kioskd.edges.cdp_pipe import CdpPipe
+from kioskd.edges.confinement import GUARDS, Confinement
 from kioskd.edges.navigation import Navigation
 from kioskd.errors import BrowserGone, CdpError, KioskdError
 from kioskd.wire.cdp import Answer, Event
-from kioskd.wire.flags import FORBIDDEN, START_PAGE
+from kioskd.wire.flags import START_PAGE
 from kioskd.wire.report import read_report
 
 log = logging.getLogger(__name__)
 
-OBSERVER, GUARDS = (resources.files("kioskd.edges").joinpath(name).read_text("utf-8").strip() for name in ("observer.js", "guards.js"))
+OBSERVER = resources.files("kioskd.edges").joinpath("observer.js").read_text("utf-8").strip()
 MAX_WORKERS = 64
 EVIDENCE_S = 0.8  # a page that hangs shows nothing, and is not waited for
 JPEG = {"format": "jpeg", "quality": 70, "optimizeForSpeed": True}  # for evidence, and for who only glances
-POLICY_S = 1.0  # the start page's frame has come by then
 WORKER_S = 1.0  # a worker busy for longer is taken to be as it last said
 
 EVENTS = frozenset(
@@ -46,28 +46,6 @@ EVENTS = frozenset(
     }
     | navigation.EVENTS
 )
-_BLOCKED = "net::ERR_BLOCKED_BY_ADMINISTRATOR"
-# Prompts cannot be seen through DevTools and nobody could answer them, so each is answered before it is asked.
-_DENIED = (
-    "background-sync",
-    "camera",
-    "clipboard-read",
-    "display-capture",
-    "geolocation",
-    "idle-detection",
-    "local-network",
-    "local-network-access",
-    "loopback-network",
-    "microphone",
-    "midi",
-    "notifications",
-    "persistent-storage",
-    "storage-access",
-    "window-management",
-)
-_TO_US = ("local-network-access", "loopback-network")  # a page from outside may call the kioskd beside it: the older and the newer name
-
-
 #: What of a cookie can be set again.
 COOKIE = (
     "name", "value", "domain", "path", "expires", "secure", "httpOnly", "sameSite",
@@ -90,13 +68,11 @@ class Page:
     def __init__(self, pipe: CdpPipe, generation: int, emit: Callable[[Fact], None], name: str, terms: Terms) -> None:
         self._pipe, self._generation, self._emit, self._name = pipe, generation, emit, name
         self._source = f"({OBSERVER})({json.dumps(name)}, {json.dumps(terms.own)}, {json.dumps(terms.stuck_text)}, {GUARDS})"
-        self._admitted: frozenset[str] = frozenset()
+        self.confinement = Confinement(pipe, name)
         self._session: str | None = None
         self._target = ""
         self._navigation = Navigation(generation, "", emit)  # until there is a page
         self._attached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._tried = False
-        self._refused: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()  # whether that was refused; None: unknown
         self._workers: dict[str, object] = {}  # session -> its last report
         self._dialog: str | None = None  # session
 
@@ -107,37 +83,13 @@ class Page:
 
         ``tries``: to go to a forbidden place, from the start page's frame. That takes a tenth of a second.
         """
-        self._tried = not tries
         version = self._pipe.request("Browser.getVersion")
-        for name in _DENIED:
-            self._pipe.send("Browser.setPermission", {"permission": {"name": name}, "setting": "denied"})
-        self._pipe.send("Browser.setDownloadBehavior", {"behavior": "deny"})
+        self.confinement.begin(tries)
         self._auto_attach(None, "page", "shared_worker")
         product = str((await version).get("product", ""))
         await self._attached
-        if tries:
-            await asyncio.wait([self._refused], timeout=POLICY_S)
+        await self.confinement.tried()
         return product
-
-    @property
-    def policy_in_force(self) -> bool | None:
-        """Whether Chromium follows kioskd's managed policy: one that is no JSON it ignores in silence. None: it cannot be told."""
-        return self._refused.result() if self._refused.done() else None
-
-    def _in_start_page(self, answer: Answer) -> None:
-        tree = answer.result.get("frameTree", {})
-        if not self._tried and tree.get("frame", {}).get("url") == START_PAGE:
-            for child in tree.get("childFrames", ())[:1]:
-                self._try_forbidden(str(child["frame"]["id"]))
-
-    def _try_forbidden(self, frame: str) -> None:
-        self._tried = True
-
-        def answered(answer: Answer) -> None:
-            if not self._refused.done():
-                self._refused.set_result(None if answer.error is not None else answer.result.get("errorText") == _BLOCKED)
-
-        self._pipe.send("Page.navigate", {"url": FORBIDDEN, "frameId": frame}, self._session, answered)
 
     def _auto_attach(self, session: str | None, *types: str) -> None:
         # Paused until the observer is in: otherwise a worker's or a frame's first socket is missed for ever. Should we hang, they
@@ -158,31 +110,16 @@ class Page:
             self._pipe.send("Inspector.enable", session=session)
         if kind in ("page", "iframe"):
             self._pipe.send("Page.enable", session=session)
-            if session == self._session:
-                self._pipe.send("Page.getFrameTree", session=session, then=self._in_start_page)  # a quick browser has it already
-            self._pipe.send("Page.setInterceptFileChooserDialog", {"enabled": True}, session)  # the policy's refusal would leave a bar
-            self._pipe.send("WebAuthn.enable", {"enableUI": False}, session)  # its dialog would take the keyboard, and stand for ever
+            self.confinement.hold(session, None if session == self._session else str(target.get("targetId")))
             # A navigation that overtakes this one has no observer, and its events are lost: the answer is what "attached" means.
             then = self._in_place if session == self._session else None
             self._pipe.send("Page.addScriptToEvaluateOnNewDocument", {"source": self._source}, session, then)
             self._auto_attach(session, "iframe", "worker")
-            if session != self._session:
-                self._guard(session, str(target.get("targetId")))
         elif len(self._workers) < MAX_WORKERS:
             self._workers[session] = {}
             self._auto_attach(session, "worker")
             self._pipe.send("Runtime.evaluate", {"expression": self._source}, session)
         self._pipe.send("Runtime.runIfWaitingForDebugger", session=session)
-
-    def _guard(self, session: str | None, frame: str) -> None:
-        """Guard a frame whose scripts may be forbidden: no observer is there, but a world of our own has its listeners there too."""
-
-        def made(answer: Answer) -> None:
-            if answer.error is None:
-                guards = f"({GUARDS})((type, hear, how = true) => addEventListener(type, hear, how))"
-                self._pipe.send("Runtime.evaluate", {"expression": guards, "contextId": answer.result.get("executionContextId")}, session)
-
-        self._pipe.send("Page.createIsolatedWorld", {"frameId": frame, "worldName": self._name}, session, made)
 
     def _in_place(self, answer: Answer) -> None:
         if self._attached.done():
@@ -206,12 +143,12 @@ class Page:
             case "Page.javascriptDialogOpening":
                 self._dialog = event.session
                 self._navigation.tell(DialogOpened(self._generation, str(params.get("type"))))
-            case "Page.frameAttached" if event.session == self._session and not self._tried and self._navigation.url in ("", START_PAGE):
-                self._try_forbidden(str(params.get("frameId")))
+            case "Page.frameAttached" if event.session == self._session and self._navigation.url in ("", START_PAGE):
+                self.confinement.try_forbidden(event.session, str(params.get("frameId")))
             case "Inspector.targetCrashed" if event.session == self._session:
                 self._navigation.crashed()
             case "Page.frameNavigated" if isinstance(frame := params.get("frame"), dict) and frame.get("id") != self._target:
-                self._guard(event.session, str(frame.get("id")))
+                self.confinement.guard(event.session, str(frame.get("id")))
             case method if event.session == self._session:
                 self._navigation.take(method, params)
 
@@ -230,14 +167,6 @@ class Page:
         if self._session is None:
             self._pipe.send("Target.createTarget", {"url": START_PAGE})
             await self._attached
-
-    def admit(self, origins: frozenset[str]) -> None:
-        """Let pages of these origins, and no others, call this machine. Chromium would ask its user."""
-        for origin in self._admitted ^ origins:
-            setting = "granted" if origin in origins else "denied"
-            for name in _TO_US:
-                self._pipe.send("Browser.setPermission", {"permission": {"name": name}, "setting": setting, "origin": origin})
-        self._admitted = origins
 
     async def navigate(self, url: str) -> None:
         """Begin to go to ``url``. The command's own answer comes only with the server's, so it is not waited for."""

@@ -37,7 +37,7 @@ from kioskd.core.facts import (
     Prompted,
     RendererGone,
 )
-from kioskd.edges import page
+from kioskd.edges.confinement import DENIED
 from kioskd.edges.processes import NETWORK
 from kioskd.errors import KioskdError
 from tests.aio import asynctest
@@ -209,7 +209,7 @@ async def test_no_permission_is_asked_for(tmp_path: Path) -> None:
     """Each has its answer, which is no: a prompt could not be seen, and nobody could answer it."""
     states = "Promise.all(NAMES.map(name => navigator.permissions.query({name}).then(({state}) => state, () => 'unknown here')))"
     # Who may call this machine: tests/web. A no to storage access looks like a question, so that no page learns of it.
-    names = [name for name in page._DENIED if "network" not in name and name != "storage-access"]
+    names = [name for name in DENIED if "network" not in name and name != "storage-access"]
     async with stage(tmp_path, {"p": "<p>x</p>"}) as it:
         await it.start()
         await it.go("p")

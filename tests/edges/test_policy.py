@@ -42,7 +42,7 @@ def in_force(it: Stage) -> bool | None:
     """What kioskd found out at the browser's start."""
     now = it.screen._now
     assert now is not None and now.page is not None
-    return now.page.policy_in_force
+    return now.page.confinement.policy_in_force
 
 
 @chromium
