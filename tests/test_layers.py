@@ -17,7 +17,8 @@ LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 #: Rooms of one edge: these are used by one edge each, and are nobody else's.
 ROOMS = {
     "browser": {"profile", "processes"},
-    "page": {"cdp_pipe", "navigation"},
+    "confinement": {"cdp_pipe"},
+    "page": {"cdp_pipe", "confinement", "navigation"},
     "http_api": {"access", "answers", "broadcast", "doors", "gate", "replies", "routes"},
     "answers": {"operator", "replies", "routes"},
     "operator": {"access", "replies", "routes", "story"},
