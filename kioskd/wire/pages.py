@@ -29,7 +29,7 @@ class Waiting:
 def holding(template: str, script: str, waiting: Waiting) -> str:
     """Return the page for the time the server is away."""
     values = {"home": waiting.home, "reason": waiting.reason, "since": waiting.since, "machine": waiting.machine}
-    return _filled(template, script=script, **{name: _escaped(value) for name, value in values.items()})
+    return _filled(template, script=script, source=script_source(script), **{name: _escaped(value) for name, value in values.items()})
 
 
 def script_source(script: str) -> str:

@@ -146,7 +146,7 @@ async def test_under_attack_no_ping_is_late_and_the_page_stays(tmp_path: Path, n
 @pytest.mark.rest
 @lasting(3600)
 async def test_under_a_million_reconnects_no_ping_is_late_and_the_page_stays(tmp_path: Path) -> None:
-    """Takes twenty minutes: ``scripts/test -- tests/faults/test_attacks.py -m rest``."""
+    """Takes a quarter of an hour: ``scripts/test -- tests/faults/test_attacks.py -m rest``."""
     await all_borne(tmp_path, MINUTES)
 
 

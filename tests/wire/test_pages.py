@@ -23,6 +23,10 @@ def test_holding_says_what_is_waited_for_and_why() -> None:
 def test_of_scripts_only_this_one_may_run() -> None:
     digest = base64.b64encode(hashlib.sha256(b"tick()").digest()).decode()
     assert pages.script_source("tick()") == f"'sha256-{digest}'"
+    only_this = "default-src 'none'; script-src 'sha256-" + digest + "'; style-src 'unsafe-inline';"
+    assert only_this in pages.holding(template("holding"), "tick()", pages.Waiting("", ""))
+    for page in (pages.welcome(template("welcome"), "", "", ""), pages.mistake(template("mistake"), (NASTY,))):
+        assert "content=\"default-src 'none'; style-src 'unsafe-inline';" in page
 
 
 def test_welcome_names_the_file_to_write() -> None:
@@ -69,7 +73,8 @@ def test_a_sentence_that_quotes_a_whole_file_is_cut() -> None:
 @pytest.mark.parametrize("name", ["holding", "welcome", "mistake", "start"])
 def test_templates_need_nothing_from_anywhere_and_are_dark_from_the_first_byte(name: str) -> None:
     text = template(name)
-    assert "http-equiv" not in text and "src=" not in text and "url(" not in text and "<script src" not in text and "@import" not in text
+    assert text.count("http-equiv") == text.count('http-equiv="Content-Security-Policy"')
+    assert "src=" not in text and "url(" not in text and "<script src" not in text and "@import" not in text
     assert "background: #0b0f14" in text and "color-scheme: dark" in text
     assert text.index("background: #0b0f14") < 500
 
