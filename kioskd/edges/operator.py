@@ -1,6 +1,7 @@
 """What an operator may ask for: on the unix socket, or with the token, or with the cookie that a one-time link has given."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -24,9 +25,9 @@ PNG, JPEG = "image/png", "image/jpeg"
 PICTURE_S = 5.0
 GLANCE_S = 5.0
 COOKIE_S = 400 * 86400  # as long as browsers keep one
-PAUSE_S, LONGEST_PAUSE_S = 600.0, 86400.0
+PAUSE_S = 600.0
 MESSAGE = 1000  # characters
-LINE, A_WHILE = {"maxLength": MESSAGE}, {"pattern": "^([1-9][0-9]{0,2}[sm]|([1-9]|1[0-9]|2[0-4])h)?$"}
+LINE, A_WHILE = {"maxLength": MESSAGE}, {"pattern": "^([1-9][0-9]{0,2}[sm]?|([1-9]|1[0-9]|2[0-4])h)?$"}
 
 
 class Glance:
@@ -140,8 +141,9 @@ class Operator:
             seconds = duration(wanted) if wanted else PAUSE_S
         except ValueError as error:
             return json_response({"error": f"for: {error}"}, 400)
-        if not 0 < seconds <= LONGEST_PAUSE_S:
-            return json_response({"error": "for: between 1s and 24h; a screen that is left alone for longer is forgotten"}, 400)
+        if not re.fullmatch(A_WHILE["pattern"], wanted):  # what the description says, to the letter
+            why = "for: between 1s and 24h, in whole numbers (30s, 90m, 2h); a screen that is left alone for longer is forgotten"
+            return json_response({"error": why}, 400)
         self._source.ask(Asked(Command.PAUSE, for_s=seconds))
         return json_response({"screen": f"left alone for {write_duration(seconds)}"}, 202)
 

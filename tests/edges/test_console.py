@@ -236,7 +236,7 @@ async def test_the_console_is_ours_and_runs_only_what_is_ours(tmp_path: Path, pa
             assert "<script>" not in await answer.text() and " style=" not in await answer.text()
 
 
-@pytest.mark.parametrize("wanted", ["soon", "0s", "25h", "-5m", "1e9"])
+@pytest.mark.parametrize("wanted", ["soon", "0s", "25h", "-5m", "1e9", "1000m", "500ms", "1.5h", " 9", "9\n"])
 @asynctest
 async def test_a_pause_that_is_none_is_refused(tmp_path: Path, wanted: str) -> None:
     async with opened(tmp_path) as (door, outside, _):

@@ -164,7 +164,7 @@ def test_who_may(monkeypatch, uid, gid, groups, may):
 
 BODIES = [
     (b"{", "no JSON"), (b"[" * 10_000, "no JSON"), (b"\xff", "no JSON"), (b"[]", "is to be"), (b'{"message": 1}', "is to be"),
-    (b"\x0c", "no JSON"), (b" \x0b", "no JSON"), (zlib.compress(bytes(10 << 20)), "no JSON"),
+    (b"\x0c", "no JSON"), (b"\n", "no JSON"), (zlib.compress(bytes(10 << 20)), "no JSON"),
     (b'{"message": null}', "is to be"), (json.dumps({"message": "x" * 1001}).encode(), "1000 characters"), (b'"reload"', "is to be"),
 ]  # fmt: skip
 
