@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from kioskd.demo.kiosk import Kiosk, free_port
 from tests.aio import asynctest
@@ -129,16 +130,9 @@ async def attacker() -> AsyncIterator[Attacker]:
     it = Attacker()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", it.serve)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    it.port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
-    it.frame = f"http://localhost:{it.port}/evil"
-    try:
+    async with TestServer(app) as server:
+        it.port, it.frame = server.port, f"http://localhost:{server.port}/evil"
         yield it
-    finally:
-        await runner.cleanup()
 
 
 async def paired(kiosk: Kiosk) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from kioskd.demo.kiosk import Bare, Kiosk, Victim
 from tests.aio import asynctest, lasting
@@ -127,15 +128,9 @@ async def wall() -> AsyncIterator[Wall]:
     it = Wall()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", it.serve)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    it.url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}/"  # type: ignore[union-attr]
-    try:
+    async with TestServer(app) as server:
+        it.url = str(server.make_url("/"))
         yield it
-    finally:
-        await runner.cleanup()
 
 
 @dataclass
