@@ -29,7 +29,7 @@ from kioskd.core.browser import browser_starting, display_starting
 from kioskd.core.ladder import Plan
 from kioskd.core.page import loading
 from kioskd.core.policy import Policy
-from kioskd.core.readings import home_good, shown
+from kioskd.core.readings import half_built, home_good, shown
 from kioskd.core.steps import Remedy
 from kioskd.core.verdict import Verdict
 from kioskd.core.view import Life, View
@@ -48,10 +48,10 @@ OVERDUE_S = 10.0
 
 
 def allowed(plan: Plan, view: View, now: float, policy: Policy) -> bool:
-    """Tell whether a due step may be taken now, as far as the server has a say."""
+    """Tell whether a due step may be taken now, as far as the server and the build on the disk have a say."""
     if not plan.step.guarded or policy.url is None:
         return True
-    return asked_just_now(view, now) and home_good(view, policy, now) is True
+    return not half_built(view, now) and asked_just_now(view, now) and home_good(view, policy, now) is True
 
 
 def asked_just_now(view: View, now: float) -> bool:

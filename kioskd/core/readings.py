@@ -14,6 +14,9 @@ CATCH_UP_S = 1.0
 #: Two late turns within this time: the host is starved.
 STARVED_S = 60.0
 
+#: For so long a build that is half made is waited for before a page is left that can be read.
+HALF_S = 30.0
+
 #: kioskd's own pages are data: URLs that name themselves, so that they need no server and no memory.
 _OWN = re.compile(r"data:text/html;charset=utf-8;kioskd=(\w+)[;,]")
 
@@ -113,6 +116,15 @@ def shown(view: View) -> Version | None:
 def unread(view: View) -> bool:
     """Tell whether the disk may hold another build than is known."""
     return view.deploy.touched_at is not None or view.deploy.reading
+
+
+def half_built(view: View, now: float) -> bool:
+    """Tell whether the build on the disk is being made, or lacks something: a load would show half of it.
+
+    One that is never whole lacks what nobody misses, perhaps: after ``HALF_S`` it keeps nobody from loading it any more.
+    """
+    since = view.deploy.half_since
+    return since is not None and now < since + HALF_S
 
 
 def strain(view: View, now: float) -> float:

@@ -32,7 +32,7 @@ from kioskd.core.link import learnt
 from kioskd.core.observe import SETTLE_AT_MOST_S
 from kioskd.core.orders import FRESH_S, asked_just_now
 from kioskd.core.policy import Policy, path
-from kioskd.core.readings import expected_link, home_good, homes, well_since
+from kioskd.core.readings import expected_link, half_built, home_good, homes, well_since
 from kioskd.core.verdict import Judgement, Verdict, outdated
 from kioskd.core.view import PROVEN_S, Life, Question, View
 
@@ -149,7 +149,7 @@ def _server_pace(judgement: Judgement, journey: Plan | None, now: float, policy:
 def _guard_waits(view: View, now: float, policy: Policy) -> bool:
     """Home has not been asked just now. After a bad answer the next round is soon enough."""
     unknown = view.server.home is None or home_good(view, policy, now) is not False
-    return view.busy is None and unknown and not asked_just_now(view, now)
+    return view.busy is None and unknown and not half_built(view, now) and not asked_just_now(view, now)
 
 
 def read_deploy(view: View, now: float, policy: Policy) -> Round:

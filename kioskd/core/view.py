@@ -158,6 +158,7 @@ class DeployView:
     asked_at: float | None = None
     touched_at: float | None = None  # the last change that has not been read yet
     first_touched_at: float = 0.0  # the first such
+    half_since: float | None = None  # since then no whole build has been read: it changes, or lacks something
     known: tuple[Version, ...] = ()  # newest last
     announced: Version | None = None  # the last that needs no broadcast any more
 

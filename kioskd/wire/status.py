@@ -11,7 +11,7 @@ from typing import Any
 
 from kioskd.core.facts import Version
 from kioskd.core.kernel import Kernel
-from kioskd.core.readings import expected_link, server_up, shown
+from kioskd.core.readings import expected_link, half_built, server_up, shown
 from kioskd.core.view import Heard
 from kioskd.wire.urls import public
 
@@ -109,7 +109,9 @@ def line(kernel: Kernel, clocks: Clocks) -> str:
     if version:
         parts.append(f"version {version.mtime}")
     if plan:
-        parts.append(f"next: {plan.remedy.value}" + (f" at {clocks.text(plan.due)}" if plan.due > clocks.monotonic else ""))
+        at = f" at {clocks.text(plan.due)}" if plan.due > clocks.monotonic else ""
+        waits = plan.step.guarded and half_built(view, clocks.monotonic)
+        parts.append(f"next: {plan.remedy.value}{at}" + (", when the build on the disk is whole" if waits else ""))
     if view.display.lacks:
         parts.append(view.display.lacks)
     if view.mistakes:

@@ -130,7 +130,18 @@ def test_a_cut_connection_names_the_next_step_and_its_time() -> None:
     known = status(kernel, Clocks(25.0, WALL), {})
     assert known["verdict"] == "STUCK" and known["rung"] == "SUSPECT"
     assert known["next"] == {"action": "reload the page", "at": Clocks(25.0, WALL).text(43.0), "asks_server_first": True}
-    assert f"next: reload the page at {Clocks(25.0, WALL).text(43.0)}" in line(kernel, Clocks(25.0, WALL))
+    assert line(kernel, Clocks(25.0, WALL)).endswith(f"next: reload the page at {Clocks(25.0, WALL).text(43.0)}")
+
+
+def test_half_a_build_is_what_the_next_step_waits_for() -> None:
+    kernel = lived()
+    tell(kernel, DeployRead(Version(9, "sha256:9"), ("/assets/app.js",)), 24.0)
+    dead = (Connection("ws://127.0.0.1:3001/ws", None, 1.0, messages=3),)
+    tell(kernel, PageAnswered(1, kernel.view.questions, HOME, ready=True, status=200, visible=True, connections=dead), 24.0)
+    tell(kernel, ServerAnswered(Probe.HOME, HOME, Answer(200, html=True, at_home=True)), 24.1)
+    tell(kernel, ServerAnswered(Probe.SOCKET, "ws://127.0.0.1:3001/ws", Answer(101)), 24.1)
+    assert line(kernel, Clocks(44.0, WALL)).endswith("; next: reload the page, when the build on the disk is whole")
+    assert line(kernel, Clocks(54.0, WALL)).endswith("; next: reload the page")
 
 
 def test_a_page_of_our_own_is_named_without_its_content() -> None:

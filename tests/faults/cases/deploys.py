@@ -186,6 +186,19 @@ for half, (what, reason, rest) in HALVES.items():
         await scene.deploy("2", rest)
 
 
+@case("13b", within=shown, touches=Touches.PAGE, once=True)
+async def half_a_deploy_and_a_page_that_gave_up(scene: Scene) -> None:
+    """The page gives up its connection, and half a deploy is on the disk when it is due to be reloaded; some time later comes the rest."""
+    scene.follows_deploys()
+    await scene.start()
+    await scene.dashboard.do("give_up")
+    scene.dashboard.deploy("2", How.HALF)
+    await scene.lasts(scene.times.reload_after + 5)
+    await scene.untouched()
+    scene.begins()
+    await scene.deploy("2", How.ASSETS)
+
+
 @case("13b", within=shown, touches=Touches.PAGE, once=True, alone=True)
 async def torn_index(scene: Scene) -> None:
     """The index is written slowly, and torn in the middle for two seconds."""
