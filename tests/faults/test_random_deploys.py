@@ -39,7 +39,7 @@ TICK_S = 0.02
 #: From a change, over the news of it, to kioskd: 30 ms, and this on a machine that does ten things at a time.
 LEAD_S = 0.25
 
-#: What a load may take from the moment at which its build has settled, on such a machine: 0.1 s, and 0.7 s at a load of 20.
+#: What a load may take from the moment at which its build has settled. Half as much was too little once, at a load of 20.
 SPARED_S = 1.2
 
 #: Of the loads so many may be overtaken, where none is spared: one in ten.
