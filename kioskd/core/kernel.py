@@ -24,7 +24,7 @@ from kioskd.core.ladder import Incident, Ladder, Plan, climb, plan, taken
 from kioskd.core.observe import late, observe
 from kioskd.core.orders import OVERDUE_S, allowed, order, overdue
 from kioskd.core.policy import Policy
-from kioskd.core.readings import CATCH_UP_S, HALF_S, catching_up
+from kioskd.core.readings import CATCH_UP_S, catching_up
 from kioskd.core.verdict import Judgement, Verdict, judge
 from kioskd.core.view import PROVEN_S, View
 from kioskd.core.wishes import announce, granted, wished
@@ -129,7 +129,7 @@ class Kernel:
         for ask in (
             rounds.ask_page,
             partial(rounds.ask_server, self.judgement, plans),
-            rounds.read_deploy,
+            partial(rounds.read_deploy, plans),
             announce,
             rounds.read_memory,
             rounds.look_for_screen,
@@ -148,8 +148,6 @@ class Kernel:
             times.append(view.busy_since + view.busy.deadline_s + OVERDUE_S)
         elif self.plan is not None:
             times.append(self.plan.due)
-        if view.deploy.half_since is not None:
-            times.append(view.deploy.half_since + HALF_S)
         if self.ladder.well_since is not None:
             times.append(self.ladder.well_since + PROVEN_S)
         return times

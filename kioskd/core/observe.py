@@ -179,7 +179,6 @@ def _touched(view: View, fact: f.DeployTouched, now: float, policy: Policy) -> V
         deploy = replace(deploy, touched_at=at, first_touched_at=at)
     else:  # of two changes the last counts, whichever is told first
         deploy = replace(deploy, touched_at=max(at, deploy.touched_at))
-    deploy = replace(deploy, half_since=at if deploy.half_since is None else deploy.half_since)
     return replace(view, deploy=deploy, page=page)
 
 
@@ -194,9 +193,8 @@ def _read(view: View, fact: f.DeployRead, now: float) -> View:
     # what was half, or the screen may show the other by now.
     again = fact.version is None or fact.missing or fact.version != view.tried.stale
     tried = replace(view.tried, stale=None) if again else view.tried
-    half = fact.version is None or bool(fact.missing) or deploy.touched_at is not None
-    since = now if deploy.half_since is None else deploy.half_since
-    deploy = replace(deploy, disk=fact, read_at=now, known=known, half_since=since if half else None)
+    since = deploy.found_since if fact == deploy.disk else now
+    deploy = replace(deploy, disk=fact, read_at=now, found_since=since, known=known)
     return replace(view, deploy=deploy, page=page, tried=tried)
 
 

@@ -29,13 +29,10 @@ from kioskd.core.browser import browser_starting, display_starting
 from kioskd.core.ladder import Plan
 from kioskd.core.page import loading
 from kioskd.core.policy import Policy
-from kioskd.core.readings import half_built, home_good, shown
+from kioskd.core.readings import FRESH_S, home_good, shown, waits_for_build
 from kioskd.core.steps import Remedy
 from kioskd.core.verdict import Verdict
 from kioskd.core.view import Life, View
-
-#: How fresh the GET of home must be before a readable page is left.
-FRESH_S = 1.0
 
 #: Deaths in a row before the first document, after which the profile is suspected.
 DEATHS = 3
@@ -51,7 +48,7 @@ def allowed(plan: Plan, view: View, now: float, policy: Policy) -> bool:
     """Tell whether a due step may be taken now, as far as the server and the build on the disk have a say."""
     if not plan.step.guarded or policy.url is None:
         return True
-    return not half_built(view, now) and asked_just_now(view, now) and home_good(view, policy, now) is True
+    return waits_for_build(view, plan.due, now, policy) is None and asked_just_now(view, now) and home_good(view, policy, now) is True
 
 
 def asked_just_now(view: View, now: float) -> bool:

@@ -14,7 +14,10 @@ CATCH_UP_S = 1.0
 #: Two late turns within this time: the host is starved.
 STARVED_S = 60.0
 
-#: For so long a build that is half made is waited for before a page is left that can be read.
+#: How fresh the GET of home must be before a readable page is left, and what is known of a disk that changes.
+FRESH_S = 1.0
+
+#: For so long half a build is waited for. One that is never whole lacks what nobody misses, perhaps.
 HALF_S = 30.0
 
 #: kioskd's own pages are data: URLs that name themselves, so that they need no server and no memory.
@@ -115,16 +118,26 @@ def shown(view: View) -> Version | None:
 
 def unread(view: View) -> bool:
     """Tell whether the disk may hold another build than is known."""
-    return view.deploy.touched_at is not None or view.deploy.reading
+    deploy = view.deploy
+    return deploy.touched_at is not None or (deploy.reading and (deploy.asked_at is None or deploy.read_at <= deploy.asked_at))
 
 
-def half_built(view: View, now: float) -> bool:
-    """Tell whether the build on the disk is being made, or lacks something: a load would show half of it.
+def waits_for_build(view: View, due: float, now: float, policy: Policy) -> float | None:
+    """Return until when, at the latest, a guarded step that was due at ``due`` waits for the build on the disk; None: it does not.
 
-    One that is never whole lacks what nobody misses, perhaps: after ``HALF_S`` it keeps nobody from loading it any more.
+    Half a build is not to be shown, nor one that is being made. Where only what is beside it changes, each reading finds the same.
     """
-    since = view.deploy.half_since
-    return since is not None and now < since + HALF_S
+    deploy = view.deploy
+    if deploy.disk is None or policy.url is None:
+        return None
+    until = due + HALF_S
+    if deploy.disk.version is None or deploy.disk.missing:
+        until = min(until, deploy.found_since + HALF_S)
+    elif not unread(view):
+        return None
+    elif now - deploy.read_at <= FRESH_S:
+        until = min(until, deploy.found_since + policy.deploy.settle)
+    return until if now < until else None
 
 
 def strain(view: View, now: float) -> float:

@@ -30,9 +30,9 @@ from kioskd.core.actions import (
 from kioskd.core.ladder import Ladder, Plan
 from kioskd.core.link import learnt
 from kioskd.core.observe import SETTLE_AT_MOST_S
-from kioskd.core.orders import FRESH_S, asked_just_now
+from kioskd.core.orders import asked_just_now
 from kioskd.core.policy import Policy, path
-from kioskd.core.readings import expected_link, half_built, home_good, homes, well_since
+from kioskd.core.readings import FRESH_S, expected_link, home_good, homes, waits_for_build, well_since
 from kioskd.core.verdict import Judgement, Verdict, outdated
 from kioskd.core.view import PROVEN_S, Life, Question, View
 
@@ -118,7 +118,7 @@ def ask_server(judgement: Judgement, plans: tuple[Plan | None, ...], view: View,
             server = replace(server, round_at=now)
             due = now + pace
         times.append(due)
-    if any(plan is not None and plan.step.guarded and plan.due <= now for plan in plans) and _guard_waits(view, now, policy):
+    if any(waits_for_build(view, plan.due, now, policy) is None for plan in guarded(plans, now)) and _guard_waits(view, now, policy):
         due = now if server.guard_at is None else server.guard_at + FRESH_S
         if now >= due:
             wanted.add(Probe.HOME)
@@ -140,6 +140,11 @@ def ask_server(judgement: Judgement, plans: tuple[Plan | None, ...], view: View,
     return replace(view, server=replace(server, asked=server.asked | wanted)), actions, times
 
 
+def guarded(plans: tuple[Plan | None, ...], now: float) -> list[Plan]:
+    """Return those that are due and guarded."""
+    return [plan for plan in plans if plan is not None and plan.step.guarded and plan.due <= now]
+
+
 def _server_pace(judgement: Judgement, journey: Plan | None, now: float, policy: Policy) -> float:
     """Seconds between two rounds. Before a journey what the server said must not be older than that the page went: it may have sent it."""
     soon = judgement.verdict is Verdict.AWAY and journey is not None and now < journey.due
@@ -149,16 +154,24 @@ def _server_pace(judgement: Judgement, journey: Plan | None, now: float, policy:
 def _guard_waits(view: View, now: float, policy: Policy) -> bool:
     """Home has not been asked just now. After a bad answer the next round is soon enough."""
     unknown = view.server.home is None or home_good(view, policy, now) is not False
-    return view.busy is None and unknown and not half_built(view, now) and not asked_just_now(view, now)
+    return view.busy is None and unknown and not asked_just_now(view, now)
 
 
-def read_deploy(view: View, now: float, policy: Policy) -> Round:
-    """Read the deploy once at first, when a change has settled, and each interval while it is incomplete."""
+def read_deploy(plans: tuple[Plan | None, ...], view: View, now: float, policy: Policy) -> Round:
+    """Read the deploy once at first, when a change has settled, and each interval while it is incomplete.
+
+    One that changes all the time is looked into each second while a guarded step waits for it; that settles nothing.
+    """
     if not policy.deploy.given or view.deploy.reading:
         return view, [], []
     due = _deploy_due(view, now, policy)
     if due > now:
-        return view, [], [due]
+        waits = [until for plan in guarded(plans, now) if (until := waits_for_build(view, plan.due, now, policy)) is not None]
+        if not waits or view.deploy.touched_at is None:
+            return view, [], [due, *waits]
+        if (soon := (view.deploy.asked_at or 0.0) + FRESH_S) > now:
+            return view, [], [due, soon, *waits]
+        return replace(view, deploy=replace(view.deploy, reading=True, asked_at=now)), [ReadDeploy()], waits
     return replace(view, deploy=replace(view.deploy, reading=True, asked_at=now, touched_at=None)), [ReadDeploy()], []
 
 

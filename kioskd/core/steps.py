@@ -2,8 +2,8 @@
 
 A step says which rung it stands on, what is done, how long after the action before it (the first one: after the fault began),
 and whether it is *guarded*: a page that can be read is never left unless a GET of home, just before, was answered as it was
-when the page last loaded well, and not for a build that is half made either, which is waited for. The last step
-repeats, at its own pace, for ever: constant paces, no back-off, no giving up.
+when the page last loaded well; nor, for ``HALF_S``, while the build on the disk is half made. The last step repeats, at its own
+pace, for ever: constant paces, no back-off, no giving up.
 
 The picture in ``docs/design.md`` is drawn from ``STEPS``.
 """

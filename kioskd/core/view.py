@@ -153,12 +153,12 @@ class DeployView:
 
     disk: DeployRead | None = None  # None: not read yet
     read_at: float = 0.0
+    found_since: float = 0.0  # since then each reading has found the same
     reading: bool = False
     failed: bool = False  # the last reading: the disk may be another than ``disk`` says
     asked_at: float | None = None
     touched_at: float | None = None  # the last change that has not been read yet
     first_touched_at: float = 0.0  # the first such
-    half_since: float | None = None  # since then no whole build has been read: it changes, or lacks something
     known: tuple[Version, ...] = ()  # newest last
     announced: Version | None = None  # the last that needs no broadcast any more
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from kioskd.core.facts import Version
 from kioskd.core.kernel import Kernel
-from kioskd.core.readings import expected_link, half_built, server_up, shown
+from kioskd.core.readings import expected_link, server_up, shown, waits_for_build
 from kioskd.core.view import Heard
 from kioskd.wire.urls import public
 
@@ -110,8 +110,9 @@ def line(kernel: Kernel, clocks: Clocks) -> str:
         parts.append(f"version {version.mtime}")
     if plan:
         at = f" at {clocks.text(plan.due)}" if plan.due > clocks.monotonic else ""
-        waits = plan.step.guarded and half_built(view, clocks.monotonic)
-        parts.append(f"next: {plan.remedy.value}{at}" + (", when the build on the disk is whole" if waits else ""))
+        until = waits_for_build(view, plan.due, max(plan.due, clocks.monotonic), kernel.policy) if plan.step.guarded else None
+        waits = f", when the build on the disk is whole, or at {clocks.text(until)}" if until is not None else ""
+        parts.append(f"next: {plan.remedy.value}{at}{waits}")
     if view.display.lacks:
         parts.append(view.display.lacks)
     if view.mistakes:

@@ -208,6 +208,11 @@ class Deploy:
         """A file beside the index changes, which is none of the build's."""
         self.world.tell(f.DeployTouched())
 
+    def stir_for(self, seconds: str) -> None:
+        """It changes twice a second."""
+        for number in range(2 * int(seconds)):
+            self.world.later(0.5 * number, self.stir)
+
     def burst(self) -> None:
         """Twenty builds in six seconds."""
         for number in range(20):

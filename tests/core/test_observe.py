@@ -9,7 +9,7 @@ from kioskd.core import facts as f
 from kioskd.core.browser import browser_gone, browser_starting
 from kioskd.core.observe import KNOWN_VERSIONS, late, observe
 from kioskd.core.policy import Deploy, Policy, WebSocket, Word
-from kioskd.core.readings import HALF_S, STARVED_S, half_built
+from kioskd.core.readings import STARVED_S
 from kioskd.core.view import BrowserView, DeployView, Heard, Life, Link, PageView, Question, ServerView, Tried, View, Wish
 from tests.core.fake_page import HOME, SOCKET
 
@@ -171,11 +171,10 @@ def test_its_going_and_its_return_are_remembered() -> None:
 def test_a_change_counts_from_when_it_was_made_but_not_from_before_the_settle_time() -> None:
     settle = POLICY.deploy.settle
     for age, at in ((0.0, NOW), (0.4, NOW - 0.4), (settle + 9.0, NOW - settle), (-5.0, NOW)):
-        touched = replace(VIEW.deploy, touched_at=at, first_touched_at=at, half_since=at)
-        assert after(f.DeployTouched(age)) == replace(VIEW, deploy=touched)
-    again = replace(VIEW, deploy=replace(VIEW.deploy, touched_at=995.0, first_touched_at=990.0, half_since=980.0))
+        assert after(f.DeployTouched(age)) == replace(VIEW, deploy=replace(VIEW.deploy, touched_at=at, first_touched_at=at))
+    again = replace(VIEW, deploy=replace(VIEW.deploy, touched_at=995.0, first_touched_at=990.0))
     assert after(f.DeployTouched(), again).deploy == replace(again.deploy, touched_at=NOW, first_touched_at=990.0)
-    newer = replace(VIEW, deploy=replace(VIEW.deploy, touched_at=NOW - 0.1, first_touched_at=990.0, half_since=990.0))
+    newer = replace(VIEW, deploy=replace(VIEW.deploy, touched_at=NOW - 0.1, first_touched_at=990.0))
     assert after(f.DeployTouched(0.5), newer).deploy == newer.deploy, "news of an older change"
 
 
@@ -201,21 +200,19 @@ def test_what_becomes_whole_again_or_comes_after_another_may_be_tried_again(half
 
 def test_a_reading_is_what_is_on_disk_and_the_last_eight_builds_are_known() -> None:
     read = f.DeployRead(TWO)
-    assert after(read) == replace(VIEW, deploy=DeployView(disk=read, read_at=NOW, known=(ONE, TWO)))
+    assert after(read) == replace(VIEW, deploy=DeployView(disk=read, read_at=NOW, found_since=NOW, known=(ONE, TWO)))
     assert after(f.DeployRead(ONE), replace(VIEW, deploy=replace(VIEW.deploy, known=(ONE, TWO)))).deploy.known == (TWO, ONE)
     many = tuple(f.Version(number, f"sha256:{number}") for number in range(10, 10 + KNOWN_VERSIONS))
     assert after(read, replace(VIEW, deploy=replace(VIEW.deploy, known=many))).deploy.known == (*many[1:], TWO)
     lost = f.DeployRead(None, ("Cannot read it",))
-    assert after(lost) == replace(VIEW, deploy=DeployView(disk=lost, read_at=NOW, half_since=NOW, known=(ONE,)))
+    assert after(lost) == replace(VIEW, deploy=DeployView(disk=lost, read_at=NOW, found_since=NOW, known=(ONE,)))
 
 
-@pytest.mark.parametrize("half", [f.DeployRead(TWO, ("app.js",)), f.DeployRead(None)])
-def test_a_build_is_half_made_until_a_whole_one_is_read_that_nobody_has_touched_again(half: f.DeployRead) -> None:
-    view = after(half, replace(VIEW, deploy=replace(VIEW.deploy, half_since=990.0)))
-    assert view.deploy.half_since == 990.0 and half_built(view, 990.0 + HALF_S - 0.1) and not half_built(view, 990.0 + HALF_S)
-    whole = f.DeployRead(TWO)
-    assert after(whole, view).deploy.half_since is None and not half_built(after(whole, view), NOW)
-    assert after(whole, observe(view, f.DeployTouched(), NOW, POLICY)).deploy.half_since == 990.0
+def test_what_is_found_again_has_been_there_since_it_was_found_first() -> None:
+    half = f.DeployRead(TWO, ("app.js",))
+    found = after(half, replace(VIEW, deploy=replace(VIEW.deploy, disk=half, found_since=990.0))).deploy
+    assert (found.found_since, found.read_at) == (990.0, NOW)
+    assert after(f.DeployRead(TWO), replace(VIEW, deploy=found)).deploy.found_since == NOW
 
 
 def test_a_load_that_began_before_anybody_had_looked_took_what_was_there() -> None:

@@ -43,7 +43,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """How long the dist held the same."""
+    """How long the dist held the same, from the beginning of the change that made it: at which moment of that it was made, nobody knows."""
 
     since: float
     until: float

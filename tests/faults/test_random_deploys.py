@@ -42,6 +42,9 @@ LEAD_S = 0.25
 #: What a load may take from the moment at which its build has settled. Half as much was too little once, at a load of 20.
 SPARED_S = 1.2
 
+#: An order and a request that are further apart have nothing to do with each other: a browser takes an order within its deadline.
+ORDER_S = Reload.deadline_s
+
 #: Of the loads so many may be overtaken, where none is spared: one in ten.
 OVERTAKEN = 0.1
 
@@ -75,7 +78,7 @@ def loads_of(sent: list[dict[str, Any]], orders: list[float]) -> list[Load]:
     found = []
     for before, at, following in zip([0.0, *documents], documents, [*documents[1:], math.inf], strict=False):
         parts = [one for one in sent if at <= one["at"] < following]
-        ordered = [order for order in orders if before < order <= at] or [at]
+        ordered = [order for order in orders if max(before, at - ORDER_S) < order <= at] or [at]
         found.append(Load(at, ordered[-1], tuple(one["at"] for one in parts if one["status"] != 200 or one["lacks"])))
     return found
 
