@@ -1,9 +1,9 @@
-from kioskd.wire.flags import FLAGS, MARKER, START_PAGE, arguments, environment
+from kioskd.wire.flags import FEATURES, FLAGS, MARKER, START_PAGE, arguments, environment
 
 
 def test_every_flag_stands_once_with_a_reason() -> None:
-    names = [flag.partition("=")[0] for flag, _ in FLAGS]
-    assert len(names) == len(set(names)) and all(reason for _, reason in FLAGS)
+    names = [*(flag.partition("=")[0] for flag, _ in FLAGS), *(name for name, _ in FEATURES)]
+    assert len(names) == len(set(names)) and all(reason for _, reason in (*FLAGS, *FEATURES))
     assert "--no-sandbox" not in names and "--remote-debugging-port" not in names
 
 
@@ -13,8 +13,11 @@ def test_the_display_decides_how_it_is_shown() -> None:
     assert "--ozone-platform=x11" in arguments("/p", {"DISPLAY": ":0"}, ())
 
 
-def test_the_owners_flags_come_last() -> None:
-    assert arguments("/p", {}, ("--kiosk=no",))[-2:] == ["--kiosk=no", START_PAGE]
+def test_the_owners_flags_come_last_and_there_is_one_list_of_what_is_off() -> None:
+    ours = "--disable-features=" + ",".join(name for name, _ in FEATURES)
+    assert arguments("/p", {}, ("--kiosk=no",))[-3:] == ["--kiosk=no", ours, START_PAGE]
+    *_, also, off, _ = arguments("/p", {}, ("--disable-features=A,B", "--disable-features=", "--enable-features=C,Translate"))
+    assert also == "--enable-features=C,Translate" and off == ours.replace("Translate,", "") + ",A,B"
 
 
 def test_the_browser_hears_nothing_of_systemd() -> None:
