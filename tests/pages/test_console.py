@@ -220,6 +220,7 @@ async def test_it_fits_every_screen_in_every_colour_and_language(tmp_path: Path)
         await stage.proven()
         await stage.shows(START_S, rung="CALM")
         await stage.dashboard.do("give_up")
+        await stage.shows(START_S, verdict="STUCK")
         here = f"http://127.0.0.1:{stage.kiosk.port}/"
         wrong = await unpaired(it, here)  # while the page is stuck, and mended
         await it.sees(has("verdict", "All is well"), START_S)
