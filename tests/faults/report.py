@@ -6,7 +6,7 @@ import math
 import statistics
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ Played = list[dict[str, Any]]
 class Results:
     """What was played: by case and by who."""
 
-    run: dict[str, Any]
+    runs: list[dict[str, Any]]
     played: dict[tuple[str, str], Played] = field(default_factory=lambda: defaultdict(list))
 
     def of(self, case: Case, who: str) -> Played:
@@ -49,16 +49,16 @@ class Results:
 
 
 def read(file: Path) -> Results:
-    """Read the lines of one run; of several in one file, the last run's machine is told."""
-    results = None
+    """Read the lines of one run, or of several, one after the other; of these the last one's machine is told."""
+    results = Results([])
     for line in file.read_text().splitlines():
         said = json.loads(line)
         if "run" in said:
-            results = Results(said["run"]) if results is None else Results(said["run"], results.played)
+            results.runs.append(said["run"])
         else:
-            assert results is not None, f"{file}: no run before its outcomes"
+            assert results.runs, f"{file}: no run before its outcomes"
             results.played[said["outcome"]["case"], said["outcome"]["who"]].append(said["outcome"])
-    assert results is not None, f"{file}: empty"
+    assert results.runs, f"{file}: empty"
     return results
 
 
@@ -89,7 +89,7 @@ def page(results: Results) -> str:
 
 
 def _head(results: Results) -> Iterator[str]:
-    run, cases = results.run, results.cases
+    run, cases = results.runs[-1], results.cases
     kept = [each for case in cases for each in results.of(case, "kioskd")]
     well = sum(each["well"] for each in kept)
     repeats = max((len(results.of(case, "kioskd")) for case in cases), default=0)
@@ -97,9 +97,11 @@ def _head(results: Results) -> Iterator[str]:
     yield "# Every fault of the field, injected"
     yield ""
     patience = "of seconds" if run["quick"] else "as shipped"
-    yield f"Made by `scripts/faults` on {run['made'][:10]}: kioskd {run['kioskd']}, {run['chromium']}, {run['system']},"
+    made = _all(each["made"][:10] for each in results.runs)
+    yield f"Made by `scripts/faults` on {made}: kioskd {run['kioskd']}, {run['chromium']}, {run['system']},"
     yield f"Linux {run['kernel']}, {run['cores']} cores, {run['memory'] / (1 << 30):.0f} GiB. Patience: {patience}. Seed {run['seed']}."
-    yield f"A cold start of a bare Chromium until the page is there, C: {run['cold']:.2f} s."
+    cold = _all(f"{each['cold']:.2f}" for each in results.runs)
+    yield f"A cold start of a bare Chromium until the page is there, C: {cold} s, before each run."
     yield ""
     yield f"**{len(cases)} ways to break a wall screen. With kioskd {well} of {len(kept)} came back as they should"
     yield f"(each case {repeats} times); at the median in {100 * statistics.median(share):.0f} % of the stated bound,"
@@ -115,6 +117,12 @@ def _head(results: Results) -> Iterator[str]:
     yield ""
     yield "![Recovery times against their bounds](faults.svg)"
     yield ""
+
+
+def _all(values: Iterable[str]) -> str:
+    """Of one run, what it says; of several, the least and the most."""
+    ordered = sorted(values)
+    return ordered[0] if ordered[0] == ordered[-1] else f"{ordered[0]} to {ordered[-1]}"
 
 
 def _second_tries(results: Results) -> Iterator[str]:
