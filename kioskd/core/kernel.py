@@ -24,7 +24,7 @@ from kioskd.core.ladder import Incident, Ladder, Plan, climb, plan, taken
 from kioskd.core.observe import late, observe
 from kioskd.core.orders import OVERDUE_S, allowed, order, overdue
 from kioskd.core.policy import Policy
-from kioskd.core.readings import CATCH_UP_S, catching_up
+from kioskd.core.readings import CATCH_UP_S, catching_up, waits_for_build
 from kioskd.core.verdict import Judgement, Verdict, judge
 from kioskd.core.view import PROVEN_S, View
 from kioskd.core.wishes import announce, granted, wished
@@ -73,7 +73,7 @@ class Kernel:
             self._judge(now)
             actions += self._after(incident)
             actions += self._act(now)
-            times += [self.judgement.look_again, *self._own_times()]
+            times += [self.judgement.look_again, *self._own_times(now)]
             actions += self._ask(now, times)
         # What was due by now has been done, or waits for a fact: only the future wakes.
         self.wake_at = min(time for time in times if time is not None and time > now)
@@ -129,7 +129,7 @@ class Kernel:
         for ask in (
             rounds.ask_page,
             partial(rounds.ask_server, self.judgement, plans),
-            partial(rounds.read_deploy, plans),
+            rounds.read_deploy,
             announce,
             rounds.read_memory,
             rounds.look_for_screen,
@@ -140,7 +140,7 @@ class Kernel:
             times += later
         return actions
 
-    def _own_times(self) -> list[float | None]:
+    def _own_times(self, now: float) -> list[float | None]:
         """When the ladder, the action under way and the pause want to be looked at."""
         view = self.view
         times = [view.paused_until, *endings(view), *(at + CATCH_UP_S for at in view.late_at[-1:])]
@@ -148,6 +148,8 @@ class Kernel:
             times.append(view.busy_since + view.busy.deadline_s + OVERDUE_S)
         elif self.plan is not None:
             times.append(self.plan.due)
+        if self.plan is not None and self.plan.step.guarded:
+            times.append(waits_for_build(view, self.plan.due, max(now, self.plan.due), self.policy))
         if self.ladder.well_since is not None:
             times.append(self.ladder.well_since + PROVEN_S)
         return times

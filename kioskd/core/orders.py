@@ -29,10 +29,13 @@ from kioskd.core.browser import browser_starting, display_starting
 from kioskd.core.ladder import Plan
 from kioskd.core.page import loading
 from kioskd.core.policy import Policy
-from kioskd.core.readings import FRESH_S, home_good, shown, waits_for_build
+from kioskd.core.readings import home_good, shown, waits_for_build
 from kioskd.core.steps import Remedy
 from kioskd.core.verdict import Verdict
 from kioskd.core.view import Life, View
+
+#: How fresh the GET of home must be before a readable page is left.
+FRESH_S = 1.0
 
 #: Deaths in a row before the first document, after which the profile is suspected.
 DEATHS = 3

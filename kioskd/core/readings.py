@@ -14,11 +14,11 @@ CATCH_UP_S = 1.0
 #: Two late turns within this time: the host is starved.
 STARVED_S = 60.0
 
-#: How fresh the GET of home must be before a readable page is left, and what is known of a disk that changes.
-FRESH_S = 1.0
-
 #: For so long half a build is waited for. One that is never whole lacks what nobody misses, perhaps.
 HALF_S = 30.0
+
+#: For so long one that is being made, and has not settled yet.
+MAKING_S = 5.0
 
 #: kioskd's own pages are data: URLs that name themselves, so that they need no server and no memory.
 _OWN = re.compile(r"data:text/html;charset=utf-8;kioskd=(\w+)[;,]")
@@ -118,25 +118,20 @@ def shown(view: View) -> Version | None:
 
 def unread(view: View) -> bool:
     """Tell whether the disk may hold another build than is known."""
-    deploy = view.deploy
-    return deploy.touched_at is not None or (deploy.reading and (deploy.asked_at is None or deploy.read_at <= deploy.asked_at))
+    return view.deploy.touched_at is not None or view.deploy.reading
 
 
 def waits_for_build(view: View, due: float, now: float, policy: Policy) -> float | None:
     """Return until when, at the latest, a guarded step that was due at ``due`` waits for the build on the disk; None: it does not.
 
-    Half a build is not to be shown, nor one that is being made. Where only what is beside it changes, each reading finds the same.
+    Half a build is not to be shown, nor one that is being made. Where something beside it changes for ever, it is not being made for ever.
     """
-    deploy = view.deploy
-    if deploy.disk is None or policy.url is None:
-        return None
-    until = due + HALF_S
-    if deploy.disk.version is None or deploy.disk.missing:
-        until = min(until, deploy.found_since + HALF_S)
-    elif not unread(view):
-        return None
-    elif now - deploy.read_at <= FRESH_S:
-        until = min(until, deploy.found_since + policy.deploy.settle)
+    deploy, until = view.deploy, now
+    if deploy.disk is not None and (deploy.disk.version is None or deploy.disk.missing):
+        until = deploy.found_since + HALF_S
+    if unread(view) and policy.deploy.url is None:  # an endpoint elsewhere is asked again and again, and knows nothing of changes
+        until = max(until, deploy.first_touched_at + MAKING_S)
+    until = min(until, due + HALF_S)
     return until if now < until else None
 
 

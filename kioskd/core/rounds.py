@@ -8,6 +8,7 @@
 """
 
 from dataclasses import replace
+from functools import partial
 from math import inf
 
 from kioskd.core import facts as f
@@ -30,9 +31,9 @@ from kioskd.core.actions import (
 from kioskd.core.ladder import Ladder, Plan
 from kioskd.core.link import learnt
 from kioskd.core.observe import SETTLE_AT_MOST_S
-from kioskd.core.orders import asked_just_now
+from kioskd.core.orders import FRESH_S, asked_just_now
 from kioskd.core.policy import Policy, path
-from kioskd.core.readings import FRESH_S, expected_link, home_good, homes, waits_for_build, well_since
+from kioskd.core.readings import expected_link, home_good, homes, waits_for_build, well_since
 from kioskd.core.verdict import Judgement, Verdict, outdated
 from kioskd.core.view import PROVEN_S, Life, Question, View
 
@@ -118,7 +119,7 @@ def ask_server(judgement: Judgement, plans: tuple[Plan | None, ...], view: View,
             server = replace(server, round_at=now)
             due = now + pace
         times.append(due)
-    if any(waits_for_build(view, plan.due, now, policy) is None for plan in guarded(plans, now)) and _guard_waits(view, now, policy):
+    if any(map(partial(_wants_guard, view, now, policy), plans)) and _guard_waits(view, now, policy):
         due = now if server.guard_at is None else server.guard_at + FRESH_S
         if now >= due:
             wanted.add(Probe.HOME)
@@ -140,15 +141,16 @@ def ask_server(judgement: Judgement, plans: tuple[Plan | None, ...], view: View,
     return replace(view, server=replace(server, asked=server.asked | wanted)), actions, times
 
 
-def guarded(plans: tuple[Plan | None, ...], now: float) -> list[Plan]:
-    """Return those that are due and guarded."""
-    return [plan for plan in plans if plan is not None and plan.step.guarded and plan.due <= now]
-
-
 def _server_pace(judgement: Judgement, journey: Plan | None, now: float, policy: Policy) -> float:
     """Seconds between two rounds. Before a journey what the server said must not be older than that the page went: it may have sent it."""
     soon = judgement.verdict is Verdict.AWAY and journey is not None and now < journey.due
     return min(FRESH_S, policy.health.interval) if soon else policy.health.interval
+
+
+def _wants_guard(view: View, now: float, policy: Policy, plan: Plan | None) -> bool:
+    if plan is None or not plan.step.guarded or plan.due > now:
+        return False
+    return waits_for_build(view, plan.due, now, policy) is None
 
 
 def _guard_waits(view: View, now: float, policy: Policy) -> bool:
@@ -157,21 +159,13 @@ def _guard_waits(view: View, now: float, policy: Policy) -> bool:
     return view.busy is None and unknown and not asked_just_now(view, now)
 
 
-def read_deploy(plans: tuple[Plan | None, ...], view: View, now: float, policy: Policy) -> Round:
-    """Read the deploy once at first, when a change has settled, and each interval while it is incomplete.
-
-    One that changes all the time is looked into each second while a guarded step waits for it; that settles nothing.
-    """
+def read_deploy(view: View, now: float, policy: Policy) -> Round:
+    """Read the deploy once at first, when a change has settled, and each interval while it is incomplete."""
     if not policy.deploy.given or view.deploy.reading:
         return view, [], []
     due = _deploy_due(view, now, policy)
     if due > now:
-        waits = [until for plan in guarded(plans, now) if (until := waits_for_build(view, plan.due, now, policy)) is not None]
-        if not waits or view.deploy.touched_at is None:
-            return view, [], [due, *waits]
-        if (soon := (view.deploy.asked_at or 0.0) + FRESH_S) > now:
-            return view, [], [due, soon, *waits]
-        return replace(view, deploy=replace(view.deploy, reading=True, asked_at=now)), [ReadDeploy()], waits
+        return view, [], [due]
     return replace(view, deploy=replace(view.deploy, reading=True, asked_at=now, touched_at=None)), [ReadDeploy()], []
 
 

@@ -2,7 +2,7 @@
 
 A step says which rung it stands on, what is done, how long after the action before it (the first one: after the fault began),
 and whether it is *guarded*: a page that can be read is never left unless a GET of home, just before, was answered as it was
-when the page last loaded well; nor, for ``HALF_S``, while the build on the disk is half made. The last step repeats, at its own
+when the page last loaded well; nor while the build on the disk is half made, for ``HALF_S`` at most. The last step repeats, at its own
 pace, for ever: constant paces, no back-off, no giving up.
 
 The picture in ``docs/design.md`` is drawn from ``STEPS``.

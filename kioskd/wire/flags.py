@@ -59,7 +59,7 @@ def arguments(profile: str, display: Mapping[str, str], extra: Sequence[str]) ->
         where = ("--ozone-platform=x11", "--window-position=0,0")
     else:
         where = _HEADLESS
-    wanted = _listed(_ENABLE, extra)  # what stands in both lists would be off
+    wanted = {_plain(name) for name in _listed(_ENABLE, extra)}  # what stands in both lists would be off
     off = [*(name for name, _ in FEATURES if name not in wanted), *_listed(_DISABLE, extra)]
     others = (flag for flag in extra if not flag.startswith(_DISABLE))
     return [*(flag for flag, _ in FLAGS), f"--user-data-dir={profile}", *where, *others, _DISABLE + ",".join(off), START_PAGE]
@@ -67,6 +67,11 @@ def arguments(profile: str, display: Mapping[str, str], extra: Sequence[str]) ->
 
 def _listed(option: str, flags: Sequence[str]) -> list[str]:
     return [name for flag in flags if flag.startswith(option) for name in flag.removeprefix(option).split(",") if name]
+
+
+def _plain(name: str) -> str:
+    """Return a feature's name without what may come with it: *Name, Name<Study, Name:parameter/value."""
+    return name.strip("* ").split("<")[0].split(":")[0]
 
 
 def environment(own: Mapping[str, str], display: Mapping[str, str], marker: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from kioskd.core.facts import Version
 from kioskd.core.kernel import Kernel
+from kioskd.core.ladder import Plan
 from kioskd.core.readings import expected_link, server_up, shown, waits_for_build
 from kioskd.core.view import Heard
 from kioskd.wire.urls import public
@@ -50,9 +51,7 @@ def status(kernel: Kernel, clocks: Clocks, problems: Mapping[str, str | None]) -
         "rung": kernel.ladder.rung.name,
         "since": clocks.text(incident.since if incident else view.page.committed_at),
         "needs_person": incident.needs_person if incident else False,
-        "next": {"action": plan.remedy.value, "at": clocks.text(max(plan.due, clocks.monotonic)), "asks_server_first": plan.step.guarded}
-        if plan
-        else None,
+        "next": _next(plan, _waits(kernel, clocks), clocks) if plan else None,
         "last_action": incident.last[1].value if incident and incident.last else None,
         "page": _page(kernel, clocks),
         "server": {"up": up, "home": _answer(server.home, clocks), "socket": _answer(server.socket, clocks)},
@@ -83,6 +82,11 @@ def status(kernel: Kernel, clocks: Clocks, problems: Mapping[str, str | None]) -
     }
 
 
+def _next(plan: Plan, until: float | None, clocks: Clocks) -> dict[str, Any]:
+    at = max(plan.due, clocks.monotonic) if until is None else until
+    return {"action": plan.remedy.value, "at": clocks.text(at), "asks_server_first": plan.step.guarded}
+
+
 def _page(kernel: Kernel, clocks: Clocks) -> dict[str, Any]:
     page, link, expected = kernel.view.page, kernel.view.link, expected_link(kernel.view, kernel.policy)
     return {
@@ -109,15 +113,22 @@ def line(kernel: Kernel, clocks: Clocks) -> str:
     if version:
         parts.append(f"version {version.mtime}")
     if plan:
-        at = f" at {clocks.text(plan.due)}" if plan.due > clocks.monotonic else ""
-        until = waits_for_build(view, plan.due, max(plan.due, clocks.monotonic), kernel.policy) if plan.step.guarded else None
-        waits = f", when the build on the disk is whole, or at {clocks.text(until)}" if until is not None else ""
-        parts.append(f"next: {plan.remedy.value}{at}{waits}")
+        until = _waits(kernel, clocks)
+        at = f" at {clocks.text(until or plan.due)}" if until or plan.due > clocks.monotonic else ""
+        parts.append(f"next: {plan.remedy.value}{at}{', or once the build on the disk is whole' if until else ''}")
     if view.display.lacks:
         parts.append(view.display.lacks)
     if view.mistakes:
         parts.append(f"bad configuration: {view.mistakes[0]}")
     return "; ".join(parts)
+
+
+def _waits(kernel: Kernel, clocks: Clocks) -> float | None:
+    """Until when the next step waits for the build on the disk, at the latest; None: it does not."""
+    plan = kernel.plan
+    if plan is None or not plan.step.guarded:
+        return None
+    return waits_for_build(kernel.view, plan.due, max(plan.due, clocks.monotonic), kernel.policy)
 
 
 def _version(version: Version | None) -> dict[str, Any] | None:

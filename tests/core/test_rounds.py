@@ -7,8 +7,8 @@ import pytest
 from kioskd.core import actions as a
 from kioskd.core import facts as f
 from kioskd.core.ladder import Plan
+from kioskd.core.orders import FRESH_S
 from kioskd.core.policy import Deploy, Policy
-from kioskd.core.readings import FRESH_S
 from kioskd.core.rounds import SOON_S, ask_page, ask_server, in_doubt, pace
 from kioskd.core.steps import LAST_RESORT, STEPS
 from kioskd.core.verdict import Judgement, Verdict

@@ -16,8 +16,8 @@ def test_the_display_decides_how_it_is_shown() -> None:
 def test_the_owners_flags_come_last_and_there_is_one_list_of_what_is_off() -> None:
     ours = "--disable-features=" + ",".join(name for name, _ in FEATURES)
     assert arguments("/p", {}, ("--kiosk=no",))[-3:] == ["--kiosk=no", ours, START_PAGE]
-    *_, also, off, _ = arguments("/p", {}, ("--disable-features=A,B", "--disable-features=", "--enable-features=C,Translate"))
-    assert also == "--enable-features=C,Translate" and off == ours.replace("Translate,", "") + ",A,B"
+    *_, also, off, _ = arguments("/p", {}, ("--disable-features=A,B", "--disable-features=", "--enable-features=C,*Translate<Study:a/b"))
+    assert also == "--enable-features=C,*Translate<Study:a/b" and off == ours.replace("Translate,", "") + ",A,B"
 
 
 def test_the_browser_hears_nothing_of_systemd() -> None:
