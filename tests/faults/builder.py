@@ -85,7 +85,7 @@ class Builder:
     async def _spare(self) -> None:
         """Wait while the build on the disk is being loaded, or is about to be."""
         while self.spares and not self.story[-1].lacks:
-            stood = time.monotonic() - self.story[-1].at
+            stood = time.monotonic() - self.story[-1].began  # the change may be older than the note of it, where a machine is busy
             if not self.settle / 2 <= stood < self.settle + self.spares:
                 return
             await asyncio.sleep(self.settle + self.spares - stood)
