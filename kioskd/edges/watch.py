@@ -215,6 +215,8 @@ class _Handler:
         if event.event_type in ("deleted", "moved") and event.src_path in self._sight.folders:
             self._lost = True
         for path in filter(None, (event.src_path, getattr(event, "dest_path", ""))):
+            if event.event_type == "modified" and path in self._sight.folders:
+                continue  # each file that came or went in it is told by itself, and is seldom one of this build
             if self._sight.dist and os.path.dirname(path) == self._sight.dist:
                 self._watch.alarmed()
                 self._watch.told(path)

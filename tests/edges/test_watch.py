@@ -214,7 +214,8 @@ async def test_a_burst_is_a_few_facts(site):
             await asyncio.sleep(0)
         await desk.until(1, SOON_S)
         took = time.monotonic() - started  # until they are counted: inotify is behind
-        assert len(desk.facts) <= 2 * took / watch.BURST_S + 2
+        looks = took / watch.BURST_S + 1
+        assert len(desk.facts) <= 2 * looks + 1  # what each has found, and one alarm between any two, before the first, after the last
 
 
 @asynctest
@@ -424,6 +425,28 @@ async def test_a_missing_asset_is_told_when_it_comes(site):
         await desk.until(1, BACKSTOP_S + 0.5)
         await edge.read(ReadDeploy())
         assert desk.facts[-1].missing == ()
+
+
+@asynctest
+async def test_beside_a_missing_asset_others_come_and_go_unheard(site):
+    assets = site / "dist" / "assets"
+    (assets / "one.js").unlink()
+    async with watching(deploy_of(site)) as (desk, edge):
+        await edge.read(ReadDeploy())
+        another_file(site)  # so that there is a look, which has the folder of what is missing watched
+        await desk.until(2, SOON_S)
+        await quiet(desk)
+        (assets / "of another build.js").write_text("two")
+        with pytest.raises(TimeoutError):
+            await desk.until(1, 4 * watch.BURST_S)
+        (assets / "one.js").write_text("whole")
+        await desk.until(1, SOON_S)
+        await edge.read(ReadDeploy())
+        assert desk.facts[-1].missing == ()
+        await quiet(desk)
+        os.rename(assets / "of another build.js", assets / "of a third.js")  # the folder is still watched: there was no look since
+        with pytest.raises(TimeoutError):
+            await desk.until(1, 4 * watch.BURST_S)
 
 
 @asynctest
