@@ -46,6 +46,7 @@ class Stand:
     """How long the dist held the same, from the beginning of the change that made it: at which moment of that it was made, nobody knows."""
 
     since: float
+    at: float  # by then it was made
     until: float
     version: str | None
     lacks: tuple[str, ...]
@@ -150,4 +151,4 @@ class Builder:
         """What the dist held, from when until when; the last one still stands."""
         news = self.story[:1] + [change for before, change in pairwise(self.story) if before.held != change.held]
         ends = [*(change.began for change in news[1:]), math.inf]
-        return [Stand(change.began, end, change.version, change.lacks) for change, end in zip(news, ends, strict=True)]
+        return [Stand(change.began, change.at, end, change.version, change.lacks) for change, end in zip(news, ends, strict=True)]
