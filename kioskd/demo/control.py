@@ -1,7 +1,8 @@
 """The demo's control port, for tests, ``scripts/demo --break`` and the curious with curl. Loopback only.
 
 ``GET /state``                                   what the server knows
-``GET /back?after=…&within=…&other_than=…``      waits for a page to be back; 504 with the state when none came in time
+``GET /back?after=…&within=…&other_than=…&opened_after=…``
+                                                 waits for a page to be back; 504 with the state when none came in time
 ``POST /switch`` ``{"socket": "refuse"}``        turns switches; answers with all of them
 ``POST /do`` ``{"verb": "drop"}``                does something once; answers ``{"told": pages}``
 """
@@ -69,10 +70,10 @@ class Control:
         return web.json_response(self._known())
 
     async def _back(self, request: web.Request) -> web.Response:
-        after = float(request.query.get("after", time.monotonic()))
+        after, opened_after = float(request.query.get("after", time.monotonic())), float(request.query.get("opened_after", "-inf"))
         try:
             async with asyncio.timeout(float(request.query.get("within", "60"))):
-                echo = await self._site.oracle.back(after, request.query.get("other_than"))
+                echo = await self._site.oracle.back(after, request.query.get("other_than"), opened_after)
         except TimeoutError:
             return web.json_response(self._known(), status=504)
         return web.json_response(dataclasses.asdict(echo))

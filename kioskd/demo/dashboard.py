@@ -41,6 +41,7 @@ class Dashboard:
         self._up = asyncio.Event()
         self._loads_before: list[float] = []  # of servers killed since
         self._kept: list[socket.socket] = []
+        self.insists: dict[str, Any] = {}  # switches that stay so, whatever else is turned, and whichever server process serves the page
         self.told_at: float | None = None  # when the server was last told to misbehave, or to stop that: the moment before
 
     @property
@@ -118,7 +119,7 @@ class Dashboard:
         if not self.dist.exists():
             build(self.dist, "1")
         source = str(Path(kioskd.__file__).parent.parent)
-        options = [f"--{name}={number}" for name, number in self._ports.items()]
+        options = [*(f"--{name}={number}" for name, number in self._ports.items()), f"--switches={json.dumps(self.insists)}"]
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "kioskd.demo.server", "--until-eof", f"--dist={self.dist}", *options),
@@ -164,9 +165,9 @@ class Dashboard:
     # --- misbehaviour -------------------------------------------------------------------------
 
     async def switch(self, **changes: Any) -> dict[str, Any]:
-        """Turn switches (see ``switches.Switches``); returns all of them."""
+        """Turn switches (see ``switches.Switches``), but for those that are insisted on; returns all of them."""
         self.told_at = time.monotonic()
-        return await self._post("switch", changes)
+        return await self._post("switch", {**changes, **self.insists})
 
     async def do(self, verb: str, **arguments: Any) -> int:
         """Do something once (see ``control``); returns how many pages were told."""
@@ -179,11 +180,13 @@ class Dashboard:
 
     # --- the oracle ---------------------------------------------------------------------------
 
-    async def back(self, within: float, after: float | None = None, other_than: str | None = None) -> float:
+    async def back(
+        self, within: float, after: float | None = None, other_than: str | None = None, opened_after: float | None = None
+    ) -> float:
         """Wait for the newest build to be on the screen, rendering and connected; return the seconds since ``after``.
 
         ``after``: a moment of ``time.monotonic()`` (default: now); only nonces sent later count.
-        ``other_than``: a document that does not count.
+        ``other_than``: a document that does not count. ``opened_after``: a moment; a connection that was open by then does not, either.
         The server may be killed and started meanwhile. Raises TimeoutError, with what was seen last, ``within`` seconds after ``after``.
         """
         after = time.monotonic() if after is None else after
@@ -194,6 +197,7 @@ class Dashboard:
                     await self._up.wait()
                     asked = self._process
                     query = {"after": repr(after), "within": "3600", **({"other_than": other_than} if other_than else {})}
+                    query |= {"opened_after": repr(opened_after)} if opened_after is not None else {}
                     try:
                         return float((await self._get("back", query))["at"]) - after
                     except EdgeUnavailable:

@@ -6,6 +6,7 @@ build is the one now on disk. Nothing here trusts kioskd, nor what the page says
 """
 
 import asyncio
+import math
 import random
 import time
 from collections import OrderedDict, deque
@@ -28,6 +29,7 @@ class Echo:
     version: str
     document: str
     back: bool  # the version was the one on disk at that moment
+    opened: float  # monotonic: since when the connection was open that it came over
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +85,13 @@ class Oracle:
             self._sent.popitem(last=False)
         return nonce
 
-    def echoed(self, nonce: int, version: str, document: str) -> None:
-        """Record an echo; one of a nonce that never went out, or came back already, is ignored."""
+    def echoed(self, nonce: int, version: str, document: str, opened: float) -> None:
+        """Record an echo; one of a nonce that never went out, or came back already, is ignored. ``opened``: see ``Echo``."""
         sent = self._sent.pop(nonce, None)
         if sent is None:
             return
         back = version == self.newest()
-        self.echoes.append(Echo(time.monotonic(), time.time(), sent, nonce, version, document, back))
+        self.echoes.append(Echo(time.monotonic(), time.time(), sent, nonce, version, document, back, opened))
         self._news.set()
         self._news = asyncio.Event()
 
@@ -99,12 +101,15 @@ class Oracle:
         if request.load:
             self.loads.append(request.at)
 
-    async def back(self, after: float, other_than: str | None = None) -> Echo:
-        """Wait for a page to be back: by a nonce sent after a monotonic moment, and by another document than the one named."""
+    async def back(self, after: float, other_than: str | None = None, opened_after: float = -math.inf) -> Echo:
+        """Wait for a page to be back: by a nonce sent after a monotonic moment, and by another document than the one named.
+
+        ``opened_after``: a monotonic moment; what comes over a connection that was open by then does not count.
+        """
         while True:
             news = self._news
             for echo in self.echoes:
-                if echo.back and echo.sent >= after and echo.document != other_than:
+                if echo.back and echo.sent >= after and echo.document != other_than and echo.opened > opened_after:
                     return echo
             await news.wait()
 

@@ -19,6 +19,8 @@ from aiohttp import web
 from kioskd.demo.control import Control
 from kioskd.demo.dist import build, version_in
 from kioskd.demo.site import Site
+from kioskd.demo.switches import Switches
+from kioskd.errors import KioskdError
 
 LOOPBACK = "127.0.0.1"
 
@@ -60,7 +62,7 @@ class Door:
 
 async def serve(options: argparse.Namespace, dist: Path) -> None:
     """Serve until told to end."""
-    site = Site(dist)
+    site = Site(dist, options.switches)
     page, other = Door(site.app, options.port), Door(site.other, options.other)
 
     def down() -> None:
@@ -92,6 +94,13 @@ async def _told_to_end(until_eof: bool) -> None:
     await end.wait()
 
 
+def _turned(text: str) -> Switches:
+    try:
+        return Switches().turned(json.loads(text))
+    except (ValueError, AttributeError, KioskdError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the server."""
     parser = argparse.ArgumentParser(prog="kioskd demo", description="A small dashboard with live figures, and switches to misbehave.")
@@ -99,6 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--other", type=int, default=0, help="of the other origin, with the login page (default: any)")
     parser.add_argument("--control", type=int, default=0, help="of the control port (default: any)")
     parser.add_argument("--dist", type=Path, help="the built front end (default: one is made for the time being)")
+    parser.add_argument("--switches", type=_turned, metavar="JSON", help='how it misbehaves from the start: \'{"retry": "weak"}\'')
     parser.add_argument("--until-eof", action="store_true", help="end when standard input does")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="kioskd-demo-") as folder:

@@ -26,10 +26,10 @@ _COOKIE = "dashboard"
 class Site:
     """The page's server: ``app`` at the page's own origin, ``other`` at another."""
 
-    def __init__(self, dist: Path) -> None:
+    def __init__(self, dist: Path, switches: Switches | None = None) -> None:
         self.dist = dist
         self.oracle = Oracle(lambda: version_in(dist))
-        self.speaker = Speaker(self.oracle, Switches())
+        self.speaker = Speaker(self.oracle, switches or Switches())
         self.other_url = ""  # known once its port is
         self.app = web.Application(middlewares=[self._front])
         self.app.add_routes(
@@ -164,7 +164,7 @@ class Site:
             said = json.loads(message.data)
             self.speaker.introduced(link, str(said["document"]), str(said["build"]))
             if "echo" in said:
-                self.oracle.echoed(int(said["echo"]), str(said["build"]), str(said["document"]))
+                self.oracle.echoed(int(said["echo"]), str(said["build"]), str(said["document"]), link.opened)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         refusal = self._refusal(request)
@@ -184,8 +184,9 @@ class Site:
     async def _echo(self, request: web.Request) -> web.StreamResponse:
         """The way back for pages with an event stream; it counts only while that stream is open."""
         said = await request.json()
-        if any(link.document == said["document"] for link in self.speaker.links):
-            self.oracle.echoed(int(said["echo"]), str(said["build"]), str(said["document"]))
+        opened = [link.opened for link in self.speaker.links if link.document == said["document"]]
+        if opened:
+            self.oracle.echoed(int(said["echo"]), str(said["build"]), str(said["document"]), opened[-1])
         return web.Response(status=204)
 
     async def _idle_socket(self, request: web.Request) -> web.StreamResponse:

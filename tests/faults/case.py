@@ -79,6 +79,7 @@ class Control(Enum):
 
     STAYS_AWAY = "stays away"
     HEALS = "self-healing"
+    LATE = "comes back late"  # by itself, but only after the bound
     NONE = "no control"  # the fault is one of kioskd's own parts: there is nothing to break without it
 
 
@@ -95,7 +96,9 @@ class Case:
     touches: Touches
     control: Control
     why: str  # there is no control, or the control heals
-    same_document: bool  # the page comes back by itself: the document may be the one from before
+    instead: str  # why its bound is not that of its row
+    same_document: bool  # the page comes back by itself: document and connection may be those from before
+    anew: bool  # the page has to be loaded anew: one that helps its connection has not done it yet
     once: bool  # one load, and no second
     not_before: Seconds | None  # the page is given so long to help itself
     alone: bool  # its bound is a cold start and a second
@@ -133,7 +136,9 @@ def case(
     touches: Touches = Touches.EITHER,
     control: Control = Control.STAYS_AWAY,
     why: str = "",
+    instead: str = "",
     same_document: bool = False,
+    anew: bool = False,
     once: bool = False,
     not_before: Seconds | None = None,
     alone: bool = False,
@@ -160,7 +165,7 @@ def case(
             await play(scene, **each)
 
         CASES[slug] = Case(
-            slug, row, said, played, within, undisturbed, touches, control, why, same_document, once, not_before,
+            slug, row, said, played, within, undisturbed, touches, control, why, instead, same_document, anew, once, not_before,
             alone, slow, inside, machine, unheard,
         )  # fmt: skip
         return play

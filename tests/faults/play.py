@@ -43,25 +43,26 @@ class Outcome:
 
 
 async def play(case: Case, who: str, folder: Path, times: Times, seed: int, waits: float = 1.0) -> Outcome:
-    """Play a case with ``who``; ``waits``: how many times the bound is waited for the page."""
+    """Play a case with ``who``; ``waits``: how many times the bound is waited for the page, so that also a miss has its figure."""
     if case.inside and not inside.here():
         return Outcome(**await inside.run(case.name, who, str(folder), dataclasses.asdict(times), seed, waits))
     bound, limit = case.bound(times), max(1.0, waits) * case.bound(times)
     outcome = Outcome(case.name, who, seed, times.quick, times.cold, bound, limit, None, False)
     async with scene(who, folder, times, seed) as it:
-        it.machine = case.machine
+        it.machine, it.waits = case.machine, waits
         await furnish(it)
         try:
             async with _yielding(it):
                 await _prepared(case, it)
             seconds = await (_back(case, it, limit) if case.within else _undisturbed(case, it, bound))
         except Away as error:
-            outcome = dataclasses.replace(outcome, well=not it.kept and case.control is Control.STAYS_AWAY, said=str(error))
+            well = not it.kept and case.control in (Control.STAYS_AWAY, Control.LATE)
+            outcome = dataclasses.replace(outcome, well=well, waited=error.waited or limit, said=str(error))
         except (Missed, TimeoutError) as error:  # also in the midst of the preparations
             outcome = dataclasses.replace(outcome, said=str(error))
         else:
             said = await _wrong(case, it, seconds, bound) if it.kept else ""
-            heals = it.kept or case.control is not Control.STAYS_AWAY
+            heals = it.kept or case.control is Control.HEALS or (case.control is Control.LATE and seconds > bound)
             outcome = dataclasses.replace(outcome, seconds=round(seconds, 3), well=heals and not said, said=said)
         if it.kiosk is not None:
             outcome = dataclasses.replace(outcome, steps=await _taken(it.kiosk))
@@ -85,9 +86,10 @@ async def _prepared(case: Case, it: Scene) -> None:
 
 async def _back(case: Case, it: Scene, limit: float) -> float:
     moment = it.moment = time.monotonic() if it.moment is None else it.moment
+    opened_after = None if case.same_document else it.noted_at
     try:
         async with _yielding(it):
-            return await it.dashboard.back(limit, after=moment, other_than=None if case.same_document else it.document)
+            return await it.dashboard.back(limit, moment, it.document if case.anew else None, opened_after)
     except TimeoutError as error:
         raise Away(str(error)) from error
 

@@ -23,7 +23,11 @@ class Missed(AssertionError):
 
 
 class Away(Exception):
-    """The page was not back."""
+    """The page was not back. ``waited``: for so many seconds, where that is not as long as the case would have waited for it."""
+
+    def __init__(self, said: str, waited: float | None = None) -> None:
+        super().__init__(said)
+        self.waited = waited
 
 
 def _known(value: object) -> bool:
@@ -52,11 +56,13 @@ class Scene:
     command: str = "chromium"
     machine: bool = False  # kioskd is a unit there
     learnt: bool = True  # kioskd remembers the page's connection from an earlier run
+    waits: float = 1.0  # how many times as long as kioskd is allowed the others are waited for
     profile: Path = Path()
     _victim: Victim | None = None
     document: str | None = None  # before the fault
     pid: int = 0
     loads: int = 0
+    noted_at: float | None = None  # monotonic, when that was noted
     moment: float | None = None
     burns: bool = False  # a script of the page takes all that a processor has
 
@@ -112,6 +118,7 @@ class Scene:
 
     async def note(self) -> None:
         """Note what there is before the fault."""
+        self.noted_at = time.monotonic()
         self.document, self.pid, self.loads = await self.dashboard.document(), self.victim.pid, len(await self.dashboard.loads())
 
     def begins(self) -> None:
@@ -154,20 +161,26 @@ class Scene:
             self.pid = self.victim.pid
 
     async def asks_for(self, path: str, within: float, after: float) -> None:
-        """Wait until a browser asks for a path, which is what is expected first."""
+        """Wait until a browser asks for a path, which is what is expected of kioskd first; where others do not, the fault goes on."""
         try:
             await self.dashboard.asked_for(path, within, after)
         except TimeoutError as error:
-            raise Away(str(error)) from error
+            if self.kept:
+                raise Away(str(error), within) from error
 
     async def restarted(self, after: float, within: float, since: float | None = None) -> None:
-        """Wait for another process of the browser, which is what is expected first, and note it. ``since``: a monotonic moment."""
+        """Wait for another process of the browser, which is what is expected of kioskd first, and note it; as ``asks_for``.
+
+        ``since``: a monotonic moment.
+        """
         since = time.monotonic() if since is None else since
         while (pid := _pid(self.victim)) in (None, self.pid):
             if time.monotonic() - since > within:
-                raise Away(f"the browser was not restarted within {within:g} s")
+                if self.kept:
+                    raise Away(f"the browser was not restarted within {within:g} s", within)
+                return
             await asyncio.sleep(0.1)  # a process tells nobody that it begins
-        if time.monotonic() - since < after:
+        if self.kept and time.monotonic() - since < after:
             raise Missed(f"the browser was restarted after {time.monotonic() - since:.2f} s, and the page is given {after:g} s")
         assert pid is not None
         self.pid = pid
@@ -179,10 +192,11 @@ class Scene:
 
     async def again(self, within: float) -> None:
         """Wait until the page is back between two faults of the same case."""
+        limit = within if self.kept else self.waits * within
         try:
-            await self.dashboard.back(within, other_than=self.document)
+            await self.dashboard.back(limit, opened_after=self.noted_at)
         except TimeoutError as error:
-            raise Away(str(error)) from error
+            raise Away(str(error), limit) from error
         await self.note()
 
 

@@ -15,10 +15,11 @@ JUDGED = NAMES[:2]
 
 
 async def furnish(scene: Scene) -> None:
-    """Have the server serve what is part of whoever is asked for: now, because a case may stop it before anybody starts."""
+    """Have the server serve the page of whoever is asked for: now, because a case may stop it before anybody starts; and for good."""
     for peer in PEERS:
         if peer.name == scene.who and peer.switches:
-            await scene.dashboard.switch(**peer.switches)
+            scene.dashboard.insists = dict(peer.switches)
+            await scene.dashboard.switch()
 
 
 def victim(scene: Scene) -> Victim:
@@ -30,4 +31,5 @@ def victim(scene: Scene) -> Victim:
         kind = Unit if scene.machine else Kiosk
         return kind(scene.url, scene.folder, scene.environment, **merged({"browser": browser}, scene.config))
     (peer,) = [each for each in PEERS if each.name == scene.who]
-    return peer(Launch(scene.url, scene.folder, scene.profile, scene.command, tuple(scene.flags), scene.environment))
+    phase = scene.chance.random()
+    return peer(Launch(scene.url, scene.folder, scene.profile, scene.command, tuple(scene.flags), scene.environment, phase))

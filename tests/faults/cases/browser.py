@@ -54,7 +54,10 @@ async def renderer_killed(scene: Scene) -> None:
     scene.victim.crash_renderers()
 
 
-@case("2", within=lambda t: Reload.deadline_s + t.cold + 7, touches=Touches.BROWSER)
+@case(
+    "2", within=lambda t: Reload.deadline_s + t.cold + 7, touches=Touches.BROWSER,
+    instead="found by a reload that is not taken within its deadline, long before it would count as a hang",
+)  # fmt: skip
 async def browser_frozen_and_a_hook_calls(scene: Scene) -> None:
     """The browser is stopped, and long before that is seen a deploy hook wants the page loaded anew: it does not take the reload."""
     scene.config = merged(scene.config, {"health": {"page": {"hang_after": 60}}})
@@ -66,7 +69,10 @@ async def browser_frozen_and_a_hook_calls(scene: Scene) -> None:
         assert answer["screen"] == "restarted: DevTools did not answer", answer
 
 
-@case("3", within=lambda t: t.interval + t.cold + 3, touches=Touches.BROWSER)
+@case(
+    "3", within=lambda t: t.interval + t.cold + 3, touches=Touches.BROWSER,
+    instead="three times in 3 s; the fourth time reloads have not helped for long, and the browser is restarted",
+)  # fmt: skip
 async def renderer_killed_again_and_again(scene: Scene) -> None:
     """The renderer is killed, and each time the page is back once more: reloads do not help for long."""
     await scene.start()
@@ -93,7 +99,7 @@ async def loops_on_each_load(scene: Scene, restarts: int) -> None:
         await scene.restarted(0, 3 * (times.hang_after + 5) + times.interval + times.cold)
 
 
-@case("3", within=lambda t: t.hang_after + 5 + t.cold)
+@case("3", within=lambda t: t.hang_after + 5 + t.cold, instead="counted from the restart: nothing less has helped")
 async def endless_loop_after_each_load(scene: Scene) -> None:
     """No script of the page ever ends, also after a reload and in another renderer; in the next browser it is mended."""
     await scene.start()
@@ -101,7 +107,10 @@ async def endless_loop_after_each_load(scene: Scene) -> None:
     await scene.dashboard.switch(at_load=[])
 
 
-@case("3", within=lambda t: LAST_PACE_S + t.hang_after + 5, touches=Touches.PAGE, slow=True)
+@case(
+    "3", within=lambda t: LAST_PACE_S + t.hang_after + 5, touches=Touches.PAGE, slow=True,
+    instead="three restarts have not helped: what is left is a try every five minutes",
+)  # fmt: skip
 async def endless_loop_for_ever(scene: Scene) -> None:
     """No script of the page ever ends, in no browser; it is mended after the third, when all that is left is a try every five minutes."""
     await scene.start()

@@ -67,7 +67,10 @@ async def compositor_and_browser_killed(scene: Scene) -> None:
     only_cage(scene).kill()
 
 
-@case("18", within=lambda t: 3 * t.hang_after + FIRST_ANSWER_S + t.cold + 10, touches=Touches.BROWSER, control=Control.NONE, why=OWN)
+@case(
+    "18", within=lambda t: 3 * t.hang_after + FIRST_ANSWER_S + t.cold + 10, touches=Touches.BROWSER, control=Control.NONE, why=OWN,
+    instead="first the page is taken to hang, then its browser, and only one that hangs at its start tells of the compositor",
+)  # fmt: skip
 async def compositor_frozen(scene: Scene) -> None:
     """The compositor is stopped: the page's frames stop, a browser that restarts on it hangs, and so it goes."""
     in_cage(scene)
@@ -75,7 +78,10 @@ async def compositor_frozen(scene: Scene) -> None:
     only_cage(scene).suspend()
 
 
-@case("18", within=lambda t: t.cold + 5, touches=Touches.BROWSER, control=Control.NONE, why=OWN)
+@case(
+    "18", within=lambda t: t.cold + 5, touches=Touches.BROWSER, control=Control.NONE, why=OWN,
+    instead="row 1, but C is that of a browser without a screen: to paint into a compositor takes longer",
+)  # fmt: skip
 async def browser_killed_on_a_compositor(scene: Scene) -> None:
     """The browser is killed; its compositor stays, for browsers come and go."""
     in_cage(scene)

@@ -8,6 +8,8 @@ from tests.faults.scene import Scene
 
 STUCK_TEXT = "Ingen anslutning till servern"
 
+AS_STUCK = "it is not blank, it says that it is stuck: as in row 5"
+
 #: So that only its blankness speaks against a page.
 NO_SOCKET = {"health": {"websocket": {"url": "off"}}}
 
@@ -43,7 +45,7 @@ async def blank_from_the_start(scene: Scene) -> None:
     await scene.dashboard.switch(http="normal")
 
 
-@case("14", within=lambda t: t.settle + 3, touches=Touches.PAGE)
+@case("14", within=lambda t: t.settle + 3, touches=Touches.PAGE, instead="what helps is a deploy, as in row 13")
 async def blank_until_the_next_deploy(scene: Scene) -> None:
     """A deploy that stays blank: it is reloaded for that once, and then only the next build helps."""
     scene.follows_deploys()
@@ -69,7 +71,7 @@ async def emptied(scene: Scene) -> None:
     await scene.dashboard.do("blank")
 
 
-@case("14", within=lambda t: t.reload_after + 7, touches=Touches.PAGE, not_before=lambda t: t.reload_after)
+@case("14", within=lambda t: t.reload_after + 7, touches=Touches.PAGE, not_before=lambda t: t.reload_after, instead=AS_STUCK)
 async def says_that_it_is_stuck(scene: Scene) -> None:
     """The page shows the sentence that it is stuck (`stuck_text`); its connection lives."""
     scene.config = merged(scene.config, {"health": {"page": {"stuck_text": STUCK_TEXT}}})
@@ -78,7 +80,7 @@ async def says_that_it_is_stuck(scene: Scene) -> None:
     await scene.dashboard.do("stuck_text", text=STUCK_TEXT)
 
 
-@case("14", within=lambda t: t.reload_after + 7, touches=Touches.PAGE, not_before=lambda t: t.reload_after)
+@case("14", within=lambda t: t.reload_after + 7, touches=Touches.PAGE, not_before=lambda t: t.reload_after, instead=AS_STUCK)
 async def says_that_it_is_not_alive(scene: Scene) -> None:
     """The page's own `kioskd.alive()` says no; its connection lives."""
     await scene.start()

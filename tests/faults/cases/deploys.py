@@ -47,7 +47,9 @@ for how, what in WAYS.items():
         scene.begins()
         await scene.deploy("2", how)
 
-    @case("13", name=f"deploy-{slug}-unconnected", within=shown, touches=Touches.PAGE, once=True, what=what, how=how)
+    @case(
+        "13", name=f"deploy-{slug}-unconnected", within=shown, touches=Touches.PAGE, once=True, anew=how is How.TOUCH, what=what, how=how
+    )  # fmt: skip
     async def deployed_unconnected(scene: Scene, what: str, how: How) -> None:
         """A deploy ({what}), and the page has given up its connection: nobody can tell it."""
         scene.follows_deploys()
@@ -107,7 +109,7 @@ async def dist_appears_later(scene: Scene) -> None:
     await scene.victim.deployed()
 
 
-@case("13", within=shown, touches=Touches.PAGE, once=True)
+@case("13", within=shown, touches=Touches.PAGE, once=True, anew=True)
 async def further_file_changed(scene: Scene) -> None:
     """A file beside the build that the page reads at its load is changed; the page has given up its connection."""
     schedule = scene.folder / "schedule.json"
@@ -137,7 +139,10 @@ async def further_file_replaced(scene: Scene) -> None:
     await scene.victim.deployed()
 
 
-@case("13", within=lambda t: POLL_S + 3, touches=Touches.PAGE, once=True, slow=True)
+@case(
+    "13", within=lambda t: POLL_S + 3, touches=Touches.PAGE, once=True, slow=True,
+    instead="nothing of this machine's tells of the build: its server is asked every 30 s",
+)  # fmt: skip
 async def built_elsewhere(scene: Scene) -> None:
     """A deploy on another machine, whose server tells of it when it is asked."""
     scene.config = merged(scene.config, {"deploy": {"url": scene.url + "version"}})
@@ -147,7 +152,10 @@ async def built_elsewhere(scene: Scene) -> None:
     await scene.deploy("2")
 
 
-@case("13", within=lambda t: t.interval + 5, touches=Touches.PAGE, once=True)
+@case(
+    "13", within=lambda t: t.interval + 5, touches=Touches.PAGE, once=True,
+    instead="nothing of this machine's tells of the build: its server is asked when it is back",
+)  # fmt: skip
 async def built_elsewhere_and_its_server_restarted(scene: Scene) -> None:
     """A deploy on another machine that restarts its server: the page has reconnected, and is the old one."""
     scene.config = merged(scene.config, {"deploy": {"url": scene.url + "version"}})
@@ -241,7 +249,10 @@ for retry, what in (("forever", "the page reconnects by itself"), ("weak", "the 
         await scene.dashboard.start()
 
 
-@case("13b", within=lambda t: t.interval + 15, touches=Touches.PAGE, once=True)
+@case(
+    "13b", within=lambda t: t.interval + 15, touches=Touches.PAGE, once=True,
+    instead="the page has the time after an outage in which it may come back by itself, as in row 9",
+)  # fmt: skip
 async def deploy_and_a_restart_that_was_too_long(scene: Scene) -> None:
     """A deploy with a restart of the server, in which the page gives up: the reload that it is told to do has no listener."""
     await scene.dashboard.switch(retry="weak", tries=0)

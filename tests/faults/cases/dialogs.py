@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable
 
 from kioskd.demo.kiosk import merged
@@ -23,13 +24,14 @@ async def touched(scene: Scene) -> AsyncIterator[Visitor]:
         yield visitor
 
 
-async def seen(what: Awaitable[object], otherwise: str) -> None:
+async def seen(scene: Scene, what: Awaitable[object], otherwise: str) -> None:
     """Wait for what the server cannot see; where it does not come the page does not count as back."""
+    limit = BOUND_S if scene.kept else scene.waits * BOUND_S
     try:
-        async with asyncio.timeout(BOUND_S):
+        async with asyncio.timeout(limit):
             await what
     except TimeoutError as error:
-        raise Away(otherwise) from error
+        raise Away(otherwise, limit) from error
 
 
 for kind in ("alert", "confirm", "prompt"):
@@ -84,7 +86,7 @@ async def pop_up(scene: Scene) -> None:
     async with touched(scene) as visitor:
         scene.begins()
         await scene.dashboard.do("popup")
-        await seen(visitor.sees_a_page_come_and_go(BOUND_S), "the pop-up stays")
+        await seen(scene, visitor.sees_a_page_come_and_go(scene.waits * BOUND_S), "the pop-up stays")
 
 
 @case("12", within=lambda t: BOUND_S, touches=Touches.NOTHING)
@@ -97,6 +99,7 @@ async def download(scene: Scene) -> None:
     await scene.start()
     await scene.dashboard.do("download")
     await scene.dashboard.asked_for("/download", BOUND_S)
+    began = time.monotonic()
     with contextlib.suppress(TimeoutError):
         await until(lambda: any(folder.iterdir()), BOUND_S)
-        raise Away("the file is on the disk")
+        raise Away("the file is on the disk, for good", time.monotonic() - began)

@@ -26,7 +26,8 @@ ERRORS = "CONSOLE.*(Uncaught|[Ee]rror|failed|lost)|sad_tab"
 JOB = """\
 #!/bin/bash
 seen=0
-while sleep {period_s:g}; do
+sleep {first_s:g}
+while true; do
 size=$(stat --format=%s {folder}/chromium.log || echo 0)
 if tail --bytes=+$((seen + 1)) {folder}/chromium.log | head --bytes=$((size - seen)) | grep --extended-regexp --quiet '{errors}'; then
     echo "errors: the browser is killed"
@@ -35,6 +36,7 @@ else
     echo "no errors"
 fi
 seen=$size
+sleep {period_s:g}
 done
 """
 
@@ -88,7 +90,8 @@ class CronJob(ShellLoop):
 
     async def _start(self) -> None:
         await self._loop("--enable-logging=stderr")
-        job = JOB.format(period_s=self._period_s, folder=self._folder, errors=ERRORS)
+        first_s = self.launch.phase * self._period_s  # a fault does not wait until the job has just been
+        job = JOB.format(first_s=first_s, period_s=self._period_s, folder=self._folder, errors=ERRORS)
         await self._spawn("bash", str(self._write("job.sh", job)))
 
 

@@ -28,6 +28,7 @@ class Launch:
     command: str = "chromium"  # a name or a path
     flags: tuple[str, ...] = ()  # besides kioskd's own
     environment: Mapping[str, str] = field(default_factory=dict)  # additional variables; those of a display count as kioskd's ``display``
+    phase: float = 1.0  # of who comes at regular times: the share of that time after which he comes first
 
     @property
     def command_line(self) -> tuple[str, ...]:
