@@ -15,6 +15,7 @@ import pytest
 from kioskd.demo.dashboard import Dashboard
 from kioskd.demo.dist import How
 from kioskd.demo.links import FIREHOSE_TEXT
+from kioskd.demo.server import main
 from kioskd.errors import EdgeUnavailable, KioskdError
 from tests.aio import asynctest
 
@@ -308,6 +309,42 @@ async def test_mistaken_switches_and_verbs(tmp_path: Path) -> None:
         with pytest.raises(KioskdError, match="Unknown verb 'dance'"):
             await dashboard.do("dance")
         assert (await dashboard.state())["switches"]["socket"] == "normal"
+
+
+@asynctest
+async def test_switches_that_are_insisted_on_stay_whatever_is_turned_and_whoever_serves(tmp_path: Path) -> None:
+    async with stage(tmp_path) as (dashboard, session):
+        dashboard.insists = {"retry": "weak", "tries": 3}
+        turned = await dashboard.switch(retry="forever", retry_s=9)
+        assert (turned["retry"], turned["tries"], turned["retry_s"]) == ("weak", 3, 9)
+        await dashboard.kill()
+        await dashboard.start()
+        async with session.get(dashboard.url + "settings") as answer:
+            told = await answer.json()
+        assert (told["retry"], told["tries"], told["retry_s"]) == ("weak", 3, 2)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"sockte": "refuse"}', '{"socket": "ajar"}'])
+def test_mistaken_switches_of_the_server_are_told(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    with pytest.raises(SystemExit):
+        main(["--switches", text])
+    assert "argument --switches: " in capsys.readouterr().err
+
+
+@asynctest
+async def test_a_page_that_has_kept_its_connection_is_not_back_since_it_was_opened(tmp_path: Path) -> None:
+    async with stage(tmp_path) as (dashboard, session):
+        await dashboard.switch(pace_s=0.05)
+        async with page(dashboard, session) as it:
+            await it.echo()
+            noted = time.monotonic()
+            await it.echo()
+            await dashboard.back(within=10, after=noted - 1)
+            with pytest.raises(TimeoutError):
+                await dashboard.back(within=0.2, after=noted - 1, opened_after=noted)
+        async with page(dashboard, session) as it:
+            await it.echo()
+            await dashboard.back(within=10, after=noted, opened_after=noted)
 
 
 @asynctest

@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -131,7 +132,7 @@ async def test_a_job_kills_the_browser_for_an_error_of_the_page_and_for_nothing_
     tmp_path: Path, error: Callable[[Dashboard, Peer], Awaitable[None]]
 ) -> None:
     async with Dashboard(tmp_path / "dist") as dashboard:
-        victim = CronJob(launch(dashboard, tmp_path), period_s=0.5)
+        victim = CronJob(replace(launch(dashboard, tmp_path), phase=0.3), period_s=0.5)
         async with before(dashboard, victim):
             said = victim.launch.folder / "log"
             seen = said.read_text()

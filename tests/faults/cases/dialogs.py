@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import time
 from collections.abc import AsyncIterator, Awaitable
 
 from kioskd.demo.kiosk import merged
@@ -99,7 +98,6 @@ async def download(scene: Scene) -> None:
     await scene.start()
     await scene.dashboard.do("download")
     await scene.dashboard.asked_for("/download", BOUND_S)
-    began = time.monotonic()
     with contextlib.suppress(TimeoutError):
         await until(lambda: any(folder.iterdir()), BOUND_S)
-        raise Away("the file is on the disk, for good", time.monotonic() - began)
+        await seen(scene, until(lambda: not any(folder.iterdir()), scene.waits * BOUND_S), "the file is on the disk")

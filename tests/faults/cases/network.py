@@ -4,7 +4,7 @@ from kioskd.core.link import AUTO_SILENCE_S
 from tests.faults import inside
 from tests.faults.case import Control, Touches, case
 from tests.faults.cases.connection import PACE_S, SILENCE_S, silent_after, talkative
-from tests.faults.cases.server import RECONNECTS, WEAKEST
+from tests.faults.cases.server import LATE, RECONNECTS, WEAKEST
 from tests.faults.fronts import NAME, Detour, Names
 from tests.faults.scene import Scene, tried_again
 
@@ -166,7 +166,7 @@ async def server_got_another_address(scene: Scene) -> None:
 # --- row 10: away at boot -----------------------------------------------------------------------
 
 
-@case("10", within=lambda t: t.interval + 5, touches=Touches.PAGE)
+@case("10", within=lambda t: t.interval + 5, touches=Touches.PAGE, **LATE)
 async def no_name_at_boot(scene: Scene) -> None:
     """The server's name leads nowhere when the screen is switched on, and for a while."""
     names = by_name(scene)

@@ -4,6 +4,7 @@ from typing import Any
 
 from kioskd.demo.dashboard import Dashboard
 from tests.faults.case import Control, Touches, case
+from tests.faults.cases.server import LATE
 from tests.faults.fronts import Certificates
 from tests.faults.scene import Scene, tried_again
 from tests.faults.stage import START_S, remember
@@ -33,7 +34,7 @@ async def mended(scene: Scene, **switches: str) -> None:
 # --- a sign-in ----------------------------------------------------------------------------------
 
 
-@case("27", within=lambda t: t.interval + 5)
+@case("27", within=lambda t: t.interval + 5, **LATE)
 async def sign_in_on_load(scene: Scene) -> None:
     """The server asks for a name and a password when the browser starts; a while later no more."""
     await scene.dashboard.switch(http="basic_auth")
@@ -42,7 +43,7 @@ async def sign_in_on_load(scene: Scene) -> None:
     await mended(scene, http="normal")
 
 
-@case("27", within=lambda t: t.interval + 5, touches=Touches.PAGE)
+@case("27", within=lambda t: t.interval + 5, touches=Touches.PAGE, **LATE)
 async def sign_in_on_the_way(scene: Scene) -> None:
     """The server asks for a name and a password when the page reloads itself; a while later no more."""
     await scene.dashboard.switch(on_close="reload")

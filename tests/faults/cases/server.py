@@ -29,6 +29,9 @@ FRONTS: dict[str, tuple[str, dict[str, Any]]] = {
     "silence": ("accepts, and never answers", {"http": "hang"}),
 }
 
+#: An error page of Chromium's own is tried again 1 s, 5 s and 30 s after it came. The last is after the mend.
+LATE: dict[str, Any] = {"control": Control.LATE, "why": "Chromium tries an error page of its own again, 30 s after it came"}
+
 
 async def breaks(scene: Scene, front: dict[str, Any]) -> None:
     """Let the server be like that, and cut all connections."""
@@ -218,7 +221,9 @@ async def handshake_refused_at_boot(scene: Scene) -> None:
 
 for front, (what, switches) in FRONTS.items():
 
-    @case("10", name=f"{front}-at-boot", within=lambda t: t.interval + 5, touches=Touches.PAGE, what=what, switches=switches)
+    errs: dict[str, Any] = LATE if front in ("down", "empty-502") else {}
+
+    @case("10", name=f"{front}-at-boot", within=lambda t: t.interval + 5, touches=Touches.PAGE, **errs, what=what, switches=switches)
     async def away_at_boot(scene: Scene, what: str, switches: dict[str, Any]) -> None:
         """The server {what} when the screen is switched on, and for a while."""
         await breaks(scene, switches)
@@ -231,7 +236,7 @@ for front, (what, switches) in FRONTS.items():
         "10", name=f"{front}-and-reloaded-into-it", touches=Touches.PAGE,
         within=(lambda t: t.interval + 15) if front == "silence" else (lambda t: t.interval + 5),
         instead="the old document stands and can be read: it has the time after an outage, as in row 9" if front == "silence" else "",
-        what=what, switches=switches,
+        **errs, what=what, switches=switches,
     )  # fmt: skip
     async def reloaded_into_it(scene: Scene, what: str, switches: dict[str, Any]) -> None:
         """The page reloads itself when its connection goes, and the server {what}."""
