@@ -58,7 +58,7 @@ async def play(case: Case, who: str, folder: Path, times: Times, seed: int, wait
         except Away as error:
             well = not it.kept and case.control in (Control.STAYS_AWAY, Control.LATE)
             outcome = dataclasses.replace(outcome, well=well, waited=error.waited or limit, said=str(error))
-        except (Missed, TimeoutError) as error:  # also in the midst of the preparations
+        except (AssertionError, TimeoutError) as error:  # also in the midst of the preparations
             outcome = dataclasses.replace(outcome, said=str(error))
         else:
             said = await _wrong(case, it, seconds, bound) if it.kept else ""

@@ -78,10 +78,7 @@ async def compositor_frozen(scene: Scene) -> None:
     only_cage(scene).suspend()
 
 
-@case(
-    "18", within=lambda t: t.cold + 5, touches=Touches.BROWSER, control=Control.NONE, why=OWN,
-    instead="row 1, but C is that of a browser without a screen: to paint into a compositor takes longer",
-)  # fmt: skip
+@case("1", within=lambda t: t.cold + 1, touches=Touches.BROWSER, alone=True, control=Control.NONE, why=OWN)
 async def browser_killed_on_a_compositor(scene: Scene) -> None:
     """The browser is killed; its compositor stays, for browsers come and go."""
     in_cage(scene)

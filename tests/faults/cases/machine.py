@@ -78,6 +78,10 @@ async def disk_full(scene: Scene) -> None:
     (scene.folder / "kioskd.log").symlink_to(disk / "kioskd.log")
     await scene.start()
     inside.fill(disk)
+    if scene.kept:
+        reconfigured(scene)
+        await names(scene, "state", "No space left")
+        await scene.untouched()
     scene.victim.kill()
 
 
@@ -166,7 +170,7 @@ async def no_journal(scene: Scene) -> None:
     await scene.logged("<4>Cannot read the journal: there is none")
 
 
-@case("16", within=lambda t: t.cold + 5, touches=Touches.BROWSER, inside=True, control=Control.NONE, why=OWN)
+@case("16", within=lambda t: t.cold + 1, touches=Touches.BROWSER, alone=True, inside=True, control=Control.NONE, why=OWN)
 async def journal_hangs(scene: Scene) -> None:
     """The journal takes no lines, as on a card that hangs; the browser is killed four times."""
     scene.stack.enter_context(await inside.journal())
@@ -174,7 +178,7 @@ async def journal_hangs(scene: Scene) -> None:
     await scene.start()
     for _ in range(3):
         scene.victim.kill()
-        await scene.again(scene.times.cold + 5)
+        await scene.again(scene.times.cold + 1)
     scene.victim.kill()
 
 
