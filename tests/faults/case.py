@@ -79,6 +79,7 @@ class Control(Enum):
 
     STAYS_AWAY = "stays away"
     HEALS = "self-healing"
+    LATE = "comes back late"  # by itself, but only after the bound
     NONE = "no control"  # the fault is one of kioskd's own parts: there is nothing to break without it
 
 
@@ -95,6 +96,7 @@ class Case:
     touches: Touches
     control: Control
     why: str  # there is no control, or the control heals
+    instead: str  # why its bound is not that of its row
     same_document: bool  # the page comes back by itself: the document may be the one from before
     once: bool  # one load, and no second
     not_before: Seconds | None  # the page is given so long to help itself
@@ -133,6 +135,7 @@ def case(
     touches: Touches = Touches.EITHER,
     control: Control = Control.STAYS_AWAY,
     why: str = "",
+    instead: str = "",
     same_document: bool = False,
     once: bool = False,
     not_before: Seconds | None = None,
@@ -160,7 +163,7 @@ def case(
             await play(scene, **each)
 
         CASES[slug] = Case(
-            slug, row, said, played, within, undisturbed, touches, control, why, same_document, once, not_before,
+            slug, row, said, played, within, undisturbed, touches, control, why, instead, same_document, once, not_before,
             alone, slow, inside, machine, unheard,
         )  # fmt: skip
         return play
