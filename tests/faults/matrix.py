@@ -1,133 +1,89 @@
 """The fault matrix for people: every case, with kioskd, without it, and with what people use today. ``scripts/faults`` runs this.
 
-Several are played at a time, for most of a case is waiting; those whose bound is a cold start and a second are played alone. What kioskd
-misses in company it may try again alone, once, and both are told.
+Twice: first to read the words, which asks for nothing that is not there, and then, with ``--play``, where all that it takes is there.
+
+Several are played at a time, whoever plays, for most of a case is waiting; those whose bound leaves no room for company are played alone.
+What kioskd misses in company it may try again alone, once: both are told, and the first try is what counts.
 """
 
 import argparse
 import asyncio
 import dataclasses
-import fnmatch
+import fcntl
 import json
 import os
-import platform
 import random
 import signal
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
-import psutil
-
-import tests.faults.cases  # noqa: F401 - enters them
-from kioskd import __version__
 from kioskd.errors import KioskdError
-from tests.faults.case import Case, Control, Times, by_row, quick, shipped
+from tests.faults import report
+from tests.faults.case import Times, quick, shipped
+from tests.faults.plan import WAITS, Job, Plan, mixed, several
 from tests.faults.play import NOT_PLAYED, Outcome, limit_s, play
-from tests.faults.stage import cached, cold_start
+from tests.faults.record import AGAIN, ALONE, COMPANY, Record, Try, moment, read, whole
+from tests.faults.stage import cached
 from tests.faults.victims import JUDGED, NAMES
+from tests.faults.where import TREE, chromium, cold, commit, machine
 
-COLD_STARTS = 5
 APART_S = 1.0  # between the first starts: a start is what costs, the rest is waiting
-WAITS = 3.0  # times the bound: so a miss has its figure, too, and a peer its chance
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A case, and who plays it for the how manieth time."""
-
-    case: Case
-    who: str
-    repeat: int
-    seed: int
-
-    @property
-    def alone(self) -> bool:
-        """Whether nothing may run beside it."""
-        return self.case.alone and self.who == "kioskd"
-
-
-def chosen(options: argparse.Namespace) -> list[Job]:
-    """Return what is to be played, in order; raises KioskdError where nothing fits."""
-    cases = [each for each in by_row() if _wanted(each, options)]
-    if not cases:
-        raise KioskdError("No case fits: see scripts/faults --list")
-    whos = NAMES if "all" in options.peer else tuple(dict.fromkeys(options.peer)) or JUDGED
-    jobs = []
-    for repeat in range(options.repeat):
-        for case in cases:
-            for who in whos:
-                if who == "kioskd" or case.control is not Control.NONE:
-                    dice = random.Random(f"{options.seed} {repeat} {case.name}")  # whoever plays it, the same chance
-                    jobs.append(Job(case, who, repeat, dice.getrandbits(32)))
-    return [job for job in jobs if job.who == "kioskd" or job.repeat == 0]
-
-
-def _wanted(case: Case, options: argparse.Namespace) -> bool:
-    by_name = not options.case or any(fnmatch.fnmatch(case.name, pattern) for pattern in options.case)
-    return by_name and (not options.row or case.row in options.row) and not (options.fast and case.slow)
 
 
 class Run:
-    """One run of the matrix: its times, its folder, and what has come of it so far."""
+    """One sitting: its times, its folder, and what has come of it and of those before it."""
 
-    def __init__(self, options: argparse.Namespace, times: Times, folder: Path) -> None:
-        self._options, self._times, self._folder = options, times, folder
+    def __init__(self, record: Record, at_a_time: int, times: Times, folder: Path, write: Callable[[str], None]) -> None:
+        self._record, self._at_a_time, self._times, self._folder, self._write = record, at_a_time, times, folder, write
         self._number = 0
-        self.outcomes: list[Outcome] = []
         self._colours = sys.stderr.isatty() and "NO_COLOR" not in os.environ
 
-    async def play(self, jobs: list[Job]) -> None:
-        """Play all: in company, then alone, then again alone what kioskd has missed in company; then the peers, who have no bounds."""
-        company = [job for job in jobs if job.who in JUDGED and not job.alone]
-        await self._side_by_side(company)
-        async with cached():
-            for job in (job for job in jobs if job.alone):
-                await self._one(job)
-        missed = {(each.case, each.seed) for each in self.outcomes if each.who == "kioskd" and not each.well}
-        for job in company:
-            if job.who == "kioskd" and (job.case.name, job.seed) in missed:
-                await self._one(job, "again, and alone")
-        await self._side_by_side([job for job in jobs if job.who not in JUDGED], 2)
+    async def play(self) -> None:
+        """Play what is left: in company, then alone, then again alone what kioskd has missed in company."""
+        left = self._record.left()
+        company = [job for job in left if not job.alone]
+        await self._side_by_side(mixed(company, self._times, self._record.plan.seed, self._at_a_time))
+        if alone := [job for job in left if job.alone]:
+            async with cached():
+                for job in alone:
+                    await self._one(job, ALONE)
+        for job in self._record.again():
+            await self._one(job, AGAIN)
 
-    async def _side_by_side(self, jobs: list[Job], crowd: int = 1) -> None:
-        mixed = list(jobs)
-        random.Random(self._options.seed).shuffle(mixed)  # what burns a processor, or starts many browsers, is not all at once
-        waiting = iter(mixed)
+    async def _side_by_side(self, jobs: list[Job]) -> None:
+        waiting = iter(jobs)
 
         async def worker(number: int) -> None:
             await asyncio.sleep(number * APART_S)
             for job in waiting:
-                await self._one(job)
+                await self._one(job, COMPANY if self._at_a_time > 1 else ALONE)
 
         async with asyncio.TaskGroup() as group:
-            for number in range(crowd * self._options.jobs):
+            for number in range(self._at_a_time):
                 group.create_task(worker(number))
 
-    async def _one(self, job: Job, remark: str = "") -> None:
+    async def _one(self, job: Job, remark: str) -> None:
         self._number += 1
         folder = self._folder / str(self._number)
         folder.mkdir()
-        waits = 1.0 if job.who == "nothing" and not self._options.peer else WAITS  # that it stays away is all that is asked
         try:
             async with asyncio.timeout(limit_s(job.case, self._times)):
-                outcome = await play(job.case, job.who, folder, self._times, job.seed, waits)
+                outcome = await play(job.case, job.who, folder, self._times, job.seed, WAITS)
         except Exception as error:  # one case must not take the others along
             bound = job.case.bound(self._times)
             outcome = Outcome(
                 job.case.name, job.who, job.seed, self._times.quick, self._times.cold, bound, bound, None, False, f"{NOT_PLAYED}: {error!r}"
             )  # fmt: skip
-        self.outcomes.append(outcome)
+        done = Try(outcome, len(self._record.runs) - 1, job.repeat, remark, moment())
+        self._record.add(done)
+        self._write(done.line())
         self._tell(job, outcome, remark)
-        if self._options.json:
-            print(json.dumps({"outcome": dataclasses.asdict(outcome), "repeat": job.repeat, "remark": remark}), flush=True)
 
     def _tell(self, job: Job, outcome: Outcome, remark: str) -> None:
         judged = job.who in JUDGED
@@ -140,69 +96,124 @@ class Run:
             took += f", the bound is {outcome.bound:.1f} s" if job.who == "kioskd" else ""
         said = "" if outcome.well or not judged else f": {outcome.said}"
         row = f"{job.case.row:>3}"
-        line = f"{colour}{mark:6}{colour and chr(27) + '[0m'} {row} {job.case.name:34} {job.who:12} {took}{said} {remark}"
-        print(line.rstrip(), file=sys.stderr, flush=True)
+        line = f"{colour}{mark:6}{colour and chr(27) + '[0m'} {row} {job.case.name:34} {job.who:12} {took}{said}"
+        print(f"{line} {remark}" if remark == AGAIN else line, file=sys.stderr, flush=True)
 
 
-def machine() -> dict[str, Any]:
-    """Where, and with what, it is played."""
-    return {
-        "made": datetime.now(UTC).isoformat(timespec="minutes"),
-        "kioskd": __version__,
-        "chromium": _first_line("chromium", "--version"),
-        "system": _system(),
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-        "cores": os.cpu_count(),
-        "memory": psutil.virtual_memory().total,
-    }
+# --- the command -------------------------------------------------------------------------------------
 
 
-def _first_line(*command: str) -> str:
-    said = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False).stdout
-    return said.splitlines()[0].strip() if said else "unknown"
+def planned(options: argparse.Namespace, record: Record) -> Plan:
+    """Return what is to be played: what the words say, or what was begun. Raises KioskdError where they say something else than that."""
+    words = {each.name: getattr(options, each.name) for each in dataclasses.fields(Plan)}
+    words |= {"peers": several(options.peers) or None, "cases": tuple(options.cases) or None, "rows": tuple(options.rows) or None}
+    said = {name: value for name, value in words.items() if value is not None}
+    if not record.runs:
+        return Plan(**{"seed": random.getrandbits(32), **said})
+    for name, value in said.items():
+        if value != (begun := getattr(record.plan, name)):
+            raise KioskdError(f"{options.into}: was begun with {name} {begun}, not {value}: leave that out, or name another FILE")
+    return record.plan
 
 
-def _system() -> str:
-    return str(platform.freedesktop_os_release().get("PRETTY_NAME", "unknown"))
+def begin(options: argparse.Namespace) -> int:
+    """Let ``scripts/faults`` see to all that it takes, and play; standard output is the file of ``--into`` then."""
+    os.environ["KIOSKD_COMMIT"] = commit()
+    script = str(TREE / "scripts" / "faults")
+    with _locked(options.into) if options.into else nullcontext() as file:
+        if file is not None:
+            record = _begun(options, file)
+            if record.runs and not record.left() and not record.again():
+                return summary(record)
+            os.dup2(file.fileno(), 1)
+        os.execv(script, [script, "--play", *sys.argv[1:]])
 
 
-async def cold(folder: Path) -> float:
-    """C: the median of some cold starts, while nothing else runs."""
-    return statistics.median([await cold_start(folder / f"cold-{number}") for number in range(COLD_STARTS)])
+@contextmanager
+def _locked(name: str) -> Iterator[FileIO]:
+    """The file of ``--into``, which nobody else writes for as long as anything that was started here has it open."""
+    try:
+        file = open(name, "a+b", buffering=0)
+    except OSError as error:
+        raise KioskdError(f"{name}: cannot be written: {error.strerror}") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise KioskdError(f"{name}: is being written by another run: wait for its end, or name another FILE") from None
+        yield file
 
 
-async def run(options: argparse.Namespace, jobs: list[Job]) -> int:
+def _begun(options: argparse.Namespace, file: FileIO) -> Record:
+    """Return what is in the file, which ends with a whole line then. Raises KioskdError where that is not to be gone on with."""
+    name, record = options.into, Record()
+    content = _content(file.fileno())
+    if kept := whole(content):
+        record = read(kept, name)
+        planned(options, record)
+        for key, now in (("commit", commit()), ("chromium", chromium())):
+            if now != (then := record.runs[0][key]):
+                raise KioskdError(f"{name}: was begun with {key} {then}, and here is {now}: go back to that, or name another FILE")
+    if kept != content:
+        print(f"{name}: its last line was cut off; what it told of is played again", file=sys.stderr)
+        file.truncate(len(kept))
+    return record
+
+
+def _content(file: int) -> bytes:
+    return os.pread(file, os.fstat(file).st_size, 0)
+
+
+async def run(options: argparse.Namespace) -> int:
     """Play, tell, and return the exit status."""
     began = time.monotonic()
+    content = _content(1) if options.into else b""
+    record = read(content, options.into) if content else Record()
+    plan = planned(options, record)
+    write = _lines(bool(options.into or options.json))
     with tempfile.TemporaryDirectory(prefix="kioskd-faults-") as name:
         folder = Path(name)
-        print(f"{len(jobs)} to play, {options.jobs} at a time, seed {options.seed}", file=sys.stderr)
-        times = dataclasses.replace(quick() if options.quick else shipped(), cold=await cold(folder))
+        times = dataclasses.replace(quick() if plan.quick else shipped(), cold=await cold(folder))
+        header = {**machine(), **dataclasses.asdict(plan), "jobs": options.jobs, "cold": times.cold}
+        record.runs.append(header)
+        write(json.dumps({"run": header}))
+        left = record.left()
+        takes = sum(job.takes_s(times) / (1 if job.alone else options.jobs) for job in left)
+        print(f"{len(left)} to play, {options.jobs} at a time, seed {plan.seed}: by their bounds {takes / 3600:.1f} h", file=sys.stderr)
         print(f"C, a cold start of a bare Chromium: {times.cold:.2f} s", file=sys.stderr)
-        if options.json:
-            print(json.dumps({"run": {**machine(), "seed": options.seed, "cold": times.cold, "quick": options.quick}}), flush=True)
-        it = Run(options, times, folder)
-        await it.play(jobs)
-    return summary(it.outcomes, time.monotonic() - began)
+        await Run(record, options.jobs, times, folder, write).play()
+    return summary(record, time.monotonic() - began)
 
 
-def summary(outcomes: Iterable[Outcome], seconds: float) -> int:
+def _lines(wanted: bool) -> Callable[[str], None]:
+    """Return what writes a line to standard output, which is only ours from now on: what a child says there is none."""
+    if not wanted:
+        return lambda line: None
+    ours = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    return lambda line: print(line, file=ours, flush=True)
+
+
+def summary(record: Record, seconds: float | None = None) -> int:
     """Say how it went: kioskd has to be back in time, the control has to do as is said of it."""
-    last: dict[tuple[str, str, int], Outcome] = {}
-    first: dict[tuple[str, str, int], Outcome] = {}
-    for each in outcomes:
-        last[each.case, each.who, each.seed] = each
-        first.setdefault((each.case, each.who, each.seed), each)
-    judged = [key for key in last if key[1] in JUDGED]
-    missed = [key for key in judged if not last[key].well]
-    lucky = [key for key in judged if last[key].well and not first[key].well]
-    print(f"\n{len(judged) - len(missed)} of {len(judged)} as expected, in {seconds / 60:.0f} min", file=sys.stderr)
-    for name, who, seed in lucky:
-        print(f"  only alone: {name} ({who}, seed {seed}): {first[name, who, seed].said}", file=sys.stderr)
-    for name, who, seed in missed:
-        print(f"  MISSED: {name} ({who}, seed {seed}): {last[name, who, seed].said}", file=sys.stderr)
+    judged = [tries for (_, who), seeds in record.tries.items() if who in JUDGED for tries in seeds.values()]
+    missed = [tries for tries in judged if not tries[-1].outcome.well]
+    took = "" if seconds is None else f", in {seconds / 60:.0f} min"
+    print(f"\n{len(judged) - len(missed)} of {len(judged)} as expected{took}", file=sys.stderr)
+    for tries in judged:
+        first, last = tries[0].outcome, tries[-1].outcome
+        if not first.well:
+            how = "only alone" if last.well else "MISSED"
+            said = first.said if last.well else last.said
+            print(f"  {how}: {last.case} ({last.who}, seed {last.seed}): {said}", file=sys.stderr)
     return 1 if missed else 0
+
+
+def positive(word: str) -> int:
+    """Return a number of things to do."""
+    if not word.isdecimal() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"{word} is no whole number from 1 on")
+    return int(word)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -211,40 +222,55 @@ def parser() -> argparse.ArgumentParser:
         prog="scripts/faults",
         description="Break a real dashboard in every way of the table (--list) in front of a real Chromium: kept by kioskd, by "
         "nobody, and by what people use today. Only the dashboard's server is asked whether the page is back.",
-        epilog="scripts/faults --quick --case 'browser-*'    a first look, in a minute.   scripts/faults --repeat 3    the proof.   "
-        "scripts/faults --peer all --json >run.jsonl; scripts/faults --report run.jsonl    the page and the plot of docs/.",
+        epilog="scripts/faults --quick --case 'browser-*'    a first look, in a minute.   "
+        "scripts/faults --repeat 3 --peer all --into proof.jsonl    the proof, as often as it takes until all is there.   "
+        "scripts/faults --report proof.jsonl    the page and the plot of docs/.",
     )
-    it.add_argument("--list", action="store_true", help="say which cases there are, and play none")
-    it.add_argument("--case", action="append", default=[], metavar="PATTERN", help="only cases with such names (again: more of them)")
-    it.add_argument("--row", action="append", default=[], help="only cases of this row of the table")
-    it.add_argument("--fast", action="store_true", help="leave out those that take minutes by their nature")
-    it.add_argument("--quick", action="store_true", help="patience of seconds, in place of the shipped one")
+    several_times: dict[str, Any] = {"action": "append", "default": []}
+    it.add_argument("--case", **several_times, dest="cases", metavar="PATTERN", help="only cases with such names (again: more of them)")
+    it.add_argument("--row", **several_times, dest="rows", metavar="ROW", help="only cases of this row of the table")
+    it.add_argument("--fast", action="store_true", default=None, help="leave out those that take minutes by their nature")
+    it.add_argument("--quick", action="store_true", default=None, help="patience of seconds, in place of the shipped one")
     it.add_argument(
-        "--peer", action="append", default=[], choices=(*NAMES, "all"), help="who keeps the browser (default: kioskd, and nothing)"
+        "--peer", **several_times, dest="peers", choices=(*NAMES, "all"), help="who keeps the browser (default: kioskd, and nothing)"
     )
-    it.add_argument("--repeat", type=int, default=1, metavar="N", help="how often kioskd plays each, with another seed each time")
-    it.add_argument("--seed", type=int, default=random.getrandbits(32), help="of all chance (default: a new one; it is said)")
+    it.add_argument("--repeat", type=positive, metavar="N", help="how often kioskd plays each, with another seed each time (default: once)")
+    it.add_argument("--seed", type=int, metavar="N", help="of all chance (default: a new one; it is said)")
     many = 2 * (os.cpu_count() or 1)
-    it.add_argument("--jobs", type=int, default=many, metavar="N", help="how many at a time (default: twice the cores); peers: double")
-    it.add_argument("--json", action="store_true", help="on standard output, one JSON object a line: the run, then each outcome")
-    it.add_argument("--report", metavar="FILE", help="write docs/faults.md and its plot from such lines")
+    it.add_argument(
+        "--jobs", type=positive, default=many, metavar="N",
+        help="how many at a time, whoever plays (default: twice the cores); one where the bound is a cold start and a second",
+    )  # fmt: skip
+    instead = it.add_mutually_exclusive_group()
+    instead.add_argument("--list", action="store_true", help="say which cases these are, and play none")
+    instead.add_argument("--json", action="store_true", help="on standard output, one JSON object a line: the run, then each outcome")
+    instead.add_argument(
+        "--into", metavar="FILE",
+        help="such lines into FILE; where it is there, only what is not in it yet, with its words: who was interrupted says the same again",
+    )  # fmt: skip
+    instead.add_argument("--report", metavar="FILE", help="write docs/faults.md and its plot from such lines, and play nothing")
+    it.add_argument("--play", action="store_true", help=argparse.SUPPRESS)  # the words were read, and all that it takes is there
     return it
 
 
 def main() -> int:
     """``scripts/faults``."""
     options = parser().parse_args()
-    if options.list:
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # who reads only the first lines has read enough
-        for each in by_row():
-            print(f"{each.row:>3}  {each.name:34} {each.says}")
-        return 0
     try:
-        jobs = chosen(options)
+        if options.report:
+            report.write(options.report)
+            return 0
+        plan = planned(options, Record())
+        if options.list:
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # who reads only the first lines has read enough
+            for each in plan.chosen:
+                print(f"{each.row:>3}  {each.name:34} {each.says}")
+            return 0
+        plan.jobs()  # says what is misspelt
+        return asyncio.run(run(options)) if options.play else begin(options)
     except KioskdError as error:
         print(error, file=sys.stderr)
         return 2
-    return asyncio.run(run(options, jobs))
 
 
 if __name__ == "__main__":

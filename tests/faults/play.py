@@ -15,11 +15,11 @@ import psutil
 from kioskd import __version__
 from kioskd.demo.kiosk import Kiosk
 from kioskd.wire.story import read
-from tests.core.invariants import STEP_NAMES, Recorded
 from tests.faults import inside
 from tests.faults.case import Case, Control, Times, Touches
 from tests.faults.scene import Away, Missed, Scene, scene
 from tests.faults.stage import START_S, tell
+from tests.faults.taken import Telling
 from tests.faults.victims import furnish
 
 NOT_PLAYED = "not played"  # so begins what is said where there is nothing to tell of
@@ -39,7 +39,7 @@ class Outcome:
     seconds: float | None  # until the page was back; None: it was not
     well: bool  # as expected: of kioskd and the control; the peers are only looked at
     said: str = ""  # what was otherwise
-    steps: tuple[str, ...] | list[str] = ()  # that kioskd's ladder has taken, by the names of ``STEP_NAMES``
+    steps: tuple[str, ...] | list[str] = ()  # what kioskd's ladder has ordered for it, by the names of ``taken.rows``
 
 
 async def play(case: Case, who: str, folder: Path, times: Times, seed: int, waits: float = 1.0) -> Outcome:
@@ -65,7 +65,7 @@ async def play(case: Case, who: str, folder: Path, times: Times, seed: int, wait
             heals = it.kept or case.control is Control.HEALS or (case.control is Control.LATE and seconds > bound)
             outcome = dataclasses.replace(outcome, seconds=round(seconds, 3), well=heals and not said, said=said)
         if it.kiosk is not None:
-            outcome = dataclasses.replace(outcome, steps=await _taken(it.kiosk))
+            outcome = dataclasses.replace(outcome, steps=await _taken(it.kiosk, it.calm_at))
             if not outcome.well:
                 print(it.kiosk.log(), file=sys.stderr)
                 await tell(it.kiosk)
@@ -155,21 +155,25 @@ async def _wrong(case: Case, it: Scene, seconds: float, bound: float) -> str:
     return ""
 
 
-async def _taken(kiosk: Kiosk) -> tuple[str, ...]:
-    """The steps of the ladder that were taken, each once: its story of late is gone through again, and has to be decided the same way."""
+async def _taken(kiosk: Kiosk, since: float | None) -> tuple[str, ...]:
+    """What the ladder has ordered since a monotonic moment (None: ever), each once, by the names of ``taken.rows``.
+
+    Its story of late is gone through again, and has to be decided the same way; its moments are of the same clock. What came before is no
+    answer to the fault: every start goes home from the start page.
+    """
     try:
         file = await kiosk.story()
     except (OSError, aiohttp.ClientError):  # it is not there, or has not the means to answer: then that is the fault
         return ()
     steps: dict[str, None] = {}
     for chapter in read(file.read_bytes(), file.name, __version__).chapters:
-        kernel = Recorded(chapter.state)
+        kernel = Telling(chapter.state)
         for now, fact, ordered in chapter.turns:
             actions, _ = kernel.handle(fact, now)
             assert tuple(actions) == ordered, f"{file}: decided otherwise when it is gone through again, at {now}: {actions}, not {ordered}"
-            if kernel.step is not None:
-                steps[STEP_NAMES[id(kernel.step)]] = None
-                kernel.step = None
+            names = kernel.ordered()
+            if since is None or now >= since:
+                steps.update(dict.fromkeys(names))
     return tuple(steps)
 
 

@@ -1,289 +1,271 @@
-"""``docs/faults.md`` and its plot, from what ``scripts/faults --json`` wrote. Nothing in them is typed by hand."""
+"""``docs/faults.md`` and its plot, from what ``scripts/faults --into`` wrote. No number and no name in them is typed by hand.
 
-import html
-import json
-import math
+First tries count, in the table and in the plot, too; what became of those that were played again is told beside them.
+"""
+
 import statistics
-import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import tests.faults.cases  # noqa: F401 - enters them
-from kioskd.core.steps import FORCED, LAST_RESORT, LAST_RESORT_HUNG, REBOOT, STEPS, WISHES, Step
-from tests.core.invariants import STEP_NAMES
-from tests.core.scenario import reached
-from tests.faults.case import CASES, Case, Control, by_row
-from tests.faults.play import NOT_PLAYED
-from tests.faults.victims import NAMES, SAYS
+from kioskd.errors import KioskdError
+from tests.faults.case import CASES, Case, Control
+from tests.faults.plan import WAITS
+from tests.faults.play import NOT_PLAYED, Outcome
+from tests.faults.plot import plot
+from tests.faults.record import COMPANY, Record, Try, read, was_played
+from tests.faults.taken import in_scenarios, rows
+from tests.faults.victims import SAYS
 
 DOCS = Path(__file__).parents[2] / "docs"
-Played = list[dict[str, Any]]
+NONE = "**none**"
+
+#: What no case can take, and why.
+NO_CASE = {
+    "reboot: reboot the machine": "it would take along the machine that all the others are played on. `tests/system/` reboots a container",
+    "NO_BROWSER 1: restart the browser": "a real browser that lives and makes no page has yet to be found",
+}
 
 
-@dataclass
-class Results:
-    """What was played: by case and by who."""
-
-    runs: list[dict[str, Any]]
-    played: dict[tuple[str, str], Played] = field(default_factory=lambda: defaultdict(list))
-
-    def of(self, case: Case, who: str) -> Played:
-        """The outcomes of a case; those that were played again alone take the place of the first try."""
-        latest = {each["seed"]: each for each in self.played[case.name, who]}
-        return list(latest.values())
-
-    @property
-    def whos(self) -> list[str]:
-        """Who has played, in the order of the table."""
-        there = {who for _, who in self.played}
-        return [who for who in NAMES if who in there]
-
-    @property
-    def cases(self) -> list[Case]:
-        """Which cases were played, in the order of the table."""
-        there = {name for name, _ in self.played}
-        return [each for each in by_row() if each.name in there]
+def results(file: str) -> Record:
+    """Read what is to be told. Raises KioskdError where that cannot be done."""
+    try:
+        record = read(Path(file).read_bytes(), file)
+    except OSError as error:
+        raise KioskdError(f"{file}: cannot be read: {error.strerror}: name what scripts/faults --into wrote") from None
+    if not record.kept:
+        raise KioskdError(f"{file}: has no outcome of kioskd: let it play, too (scripts/faults --into {file})")
+    return record
 
 
-def read(file: Path) -> Results:
-    """Read the lines of one run, or of several, one after the other; of these the last one's machine is told."""
-    results = Results([])
-    for line in file.read_text().splitlines():
-        said = json.loads(line)
-        if "run" in said:
-            results.runs.append(said["run"])
-        else:
-            assert results.runs, f"{file}: no run before its outcomes"
-            results.played[said["outcome"]["case"], said["outcome"]["who"]].append(said["outcome"])
-    assert results.runs, f"{file}: empty"
-    return results
-
-
-def was_played(outcome: dict[str, Any]) -> bool:
-    """Whether there is something to tell of it."""
-    return not outcome["said"].startswith(NOT_PLAYED)
-
-
-def cell(case: Case, who: str, outcomes: Played) -> str:
+def cell(case: Case, who: str, outcomes: list[Outcome]) -> str:
     """How it went, in a word: seconds (of several, the worst), or that it was not back in so many."""
     if not outcomes:
         return "—"
     if not all(map(was_played, outcomes)):
         return NOT_PLAYED
     if case.within is None:
-        return "undisturbed" if all(each["seconds"] is not None for each in outcomes) else "disturbed"
-    away = [each for each in outcomes if each["seconds"] is None]
-    if away:
-        return f"not in {away[0]['waited']:.0f} s"
-    worst = max(each["seconds"] for each in outcomes)
-    text = f"{worst:.1f} s"
-    return f"**{text}**" if who == "kioskd" and worst <= outcomes[0]["bound"] else text
+        return "undisturbed" if all(each.seconds is not None for each in outcomes) else "disturbed"
+    if away := [each.waited for each in outcomes if each.seconds is None]:
+        return f"not in {max(away):.0f} s"
+    text = f"{max(each.seconds or 0.0 for each in outcomes):.1f} s"
+    return f"**{text}**" if who == "kioskd" and all(each.well for each in outcomes) else text
 
 
-def page(results: Results) -> str:
+def page(it: Record) -> str:
     """The whole page."""
-    return "\n".join([*_head(results), *_table(results), *_legend(results), *_branches(results), ""])
+    return "\n".join([*_head(it), *_missed(it), *_table(it), *_legend(it), *_bounds(it), *_steps(it), ""])
 
 
-def _head(results: Results) -> Iterator[str]:
-    run, cases = results.runs[-1], results.cases
-    kept = [each for case in cases for each in results.of(case, "kioskd")]
-    well = sum(each["well"] for each in kept)
-    repeats = max((len(results.of(case, "kioskd")) for case in cases), default=0)
-    share = [each["seconds"] / each["bound"] for each in kept if each["seconds"] and CASES[each["case"]].within]
+# --- in short ----------------------------------------------------------------------------------------
+
+
+def _head(it: Record) -> Iterator[str]:
     yield "# Every fault of the field, injected"
     yield ""
-    patience = "of seconds" if run["quick"] else "as shipped"
-    made = _all(each["made"][:10] for each in results.runs)
-    yield f"Made by `scripts/faults` on {made}: kioskd {run['kioskd']}, {run['chromium']}, {run['system']},"
-    yield f"Linux {run['kernel']}, {run['cores']} cores, {run['memory'] / (1 << 30):.0f} GiB. Patience: {patience}. Seed {run['seed']}."
-    cold = _all(f"{each['cold']:.2f}" for each in results.runs)
-    yield f"A cold start of a bare Chromium until the page is there, C: {cold} s, before each run."
+    yield from _made(it)
     yield ""
-    yield f"**{len(cases)} ways to break a wall screen. With kioskd {well} of {len(kept)} came back as they should"
-    yield f"(each case {repeats} times); at the median in {100 * statistics.median(share):.0f} % of the stated bound,"
-    yield f"at worst in {100 * max(share):.0f} %.**"
+    yield from _in_short(it)
     yield ""
-    yield "A page is *back* when the dashboard's own server says so: a page of the newest version holds a live connection and has"
-    yield "echoed a number of the server's from inside an animation frame. kioskd is never asked. Each fault is injected into a real"
-    others = [each for case in cases for who in results.whos[1:] for each in results.of(case, who)]
-    times = {1: "", 2: "twice "}.get(waits := max((round(each["waited"] / each["bound"]) for each in others), default=1), f"{waits} times ")
-    yield f"Chromium before a real server; the others are waited for {times}as long as the bound. Seconds are the worst of all"
-    yield "repeats."
-    yield from _second_tries(results)
+    yield "A page is *back* when the dashboard's own server says so: a page of the newest version holds a live connection that was opened"
+    yield "since the fault, and has echoed a number that the server sent since, from inside an animation frame. Where the page is to come"
+    yield "back by itself, any live connection counts. That is the same whoever keeps the browser. kioskd is asked only whether it is calm"
+    yield "before a fault, and what it shows where nothing but kioskd can know: the holding page, its problems. Each fault is injected into"
+    yield "a real Chromium before a real server. All meet the same machine: as many at a time or, where the bound leaves no room for that,"
+    yield "nobody beside them. Seconds are the worst of all repeats, of first tries."
+    yield from _waited(it)
     yield ""
     yield "![Recovery times against their bounds](faults.svg)"
     yield ""
 
 
-def _all(values: Iterable[str]) -> str:
-    """Of one run, what it says; of several, the least and the most."""
+def _made(it: Record) -> Iterator[str]:
+    run = it.runs[0]
+    days = _all([run["made"][:10], max(each.at for tries in it.kept for each in tries)[:10]])
+    sittings = f", in {len(it.runs)} sittings" * (len(it.runs) > 1)
+    yield f"Made by `scripts/faults` on {days}{sittings}: kioskd {run['kioskd']} ({run['commit']}), {run['chromium']},"
+    memory = _all(f"{each['memory'] / (1 << 30):.0f}" for each in it.runs)
+    yield f"{_said(it, 'system')}, Linux {_said(it, 'kernel')}, {_said(it, 'cores')} cores, {memory} GiB, {_said(it, 'jobs')} at a time."
+    yield f"Patience: {'of seconds' if run['quick'] else 'as shipped'}. Seed {run['seed']}."
+    if beside := [f"{who} {_said(it, who)}" for who in it.others if who in run]:
+        yield f"Beside it: {', '.join(beside)}."
+    cold = _all(f"{each['cold']:.2f}" for each in it.runs)
+    yield f"A cold start of a bare Chromium until the page is there, C: {cold} s, before each sitting."
+    if left := it.left():
+        yield f"**Not all is played yet: {len(left)} of {len(it.plan.jobs())} are missing.**"
+
+
+def _said(it: Record, key: str) -> str:
+    return _all(each[key] for each in it.runs)
+
+
+def _all(values: Iterable[Any]) -> str:
+    """Of one, what it is; of several, the least and the most."""
     ordered = sorted(values)
-    return ordered[0] if ordered[0] == ordered[-1] else f"{ordered[0]} to {ordered[-1]}"
+    return f"{ordered[0]}" if ordered[0] == ordered[-1] else f"{ordered[0]} to {ordered[-1]}"
 
 
-def _second_tries(results: Results) -> Iterator[str]:
-    """What kioskd missed at the first try, as may happen where several are played at a time, and did not miss alone."""
-    for case in results.cases:
-        first = {each["seed"]: each for each in reversed(results.played[case.name, "kioskd"])}
-        for each in results.of(case, "kioskd"):
-            if each["well"] and not (missed := first[each["seed"]])["well"]:
-                yield f"`{case.name}` was played again, alone: it was {missed['said']}."
+def _in_short(it: Record) -> Iterator[str]:
+    first = [tries[0].outcome for tries in it.kept]
+    again = [tries[-1].outcome.well for tries in it.kept if not tries[0].outcome.well]
+    repeats = max(len(it.of(case, "kioskd")) for case in it.cases)
+    each = f"each case {repeats} times" if repeats > 1 else "each case once"
+    more = f", and {sum(again)} more when it was played again, alone" * any(again)
+    share = [100 * each.seconds / each.bound for each in first if each.seconds is not None and CASES[each.case].within]
+    yield f"**{len(it.cases)} ways to break a wall screen. With kioskd {len(first) - len(again)} of {len(first)} came back as they should"
+    yield f"at the first try ({each}){more}." + ("" if share else "**")
+    if share:
+        yield f"That took {statistics.median(share):.0f} % of the stated bound at the median, and {max(share):.0f} % at worst.**"
 
 
-def _table(results: Results) -> Iterator[str]:
-    whos = results.whos
+def _waited(it: Record) -> Iterator[str]:
+    """Say how long the others are waited for, and who was not: nobody is to be told of as away who has not had that time."""
+    away = [each for case in it.cases if case.within for who in it.others for each in it.first(case, who) if each.seconds is None]
+    short = [each for each in away if was_played(each) and each.waited < WAITS * each.bound - 0.01]
+    if not it.others:
+        return
+    yield f"The others are waited for {WAITS:g} times as long as the bound{', but for these' * bool(short)}."
+    if short:
+        yield ""
+    for each in short:
+        yield f"- `{each.case}` ({each.who}): given up after {each.waited:.1f} s, because {_line(each.said)}"
+
+
+def _missed(it: Record) -> Iterator[str]:
+    """Tell each miss of kioskd's, and what came of it when it was played again."""
+    missed = [tries for tries in it.kept if not tries[0].outcome.well]
+    if not missed:
+        return
+    yield "## What kioskd missed at the first try"
+    yield ""
+    yield "What is missed in company is played once more, alone. What is missed alone is missed."
+    yield ""
+    for first, *again in missed:
+        then = f"; again, and alone: {_went(again[-1])}" if again else "; not played again" * (first.remark == COMPANY)
+        yield f"- `{first.outcome.case}`, {first.remark}: {_went(first)}{then}"
+    yield ""
+
+
+def _went(each: Try) -> str:
+    if not each.outcome.well:
+        return _line(each.outcome.said)
+    return "undisturbed" if CASES[each.outcome.case].within is None else f"{each.outcome.seconds:.2f} s, as it should"
+
+
+def _line(said: str) -> str:
+    return " ".join(said.split())
+
+
+# --- the tables and their legends --------------------------------------------------------------------
+
+
+def _table(it: Record) -> Iterator[str]:
+    whos = it.whos
     yield "## The table"
     yield ""
     yield f"| row | what happens | back within | {' | '.join(whos)} |"
     yield f"|---|---|---|{'---|' * len(whos)}"
-    for case in results.cases:
-        bound = next((f"{each['bound']:.1f} s" for each in results.of(case, "kioskd")), "")
-        if case.within is None:
-            bound = "left alone"
-        cells = " | ".join(cell(case, who, results.of(case, who)) for who in whos)
-        yield f"| {case.row} | {case.says} <br>`{case.name}` | {bound} | {cells} |"
+    for case in it.cases:
+        cells = " | ".join(cell(case, who, it.first(case, who)) for who in whos)
+        yield f"| {case.row} | {case.says} <br>`{case.name}` | {_bound(it, case)} | {cells} |"
     yield ""
 
 
-def _legend(results: Results) -> Iterator[str]:
+def _bound(it: Record, case: Case) -> str:
+    """Of several sittings the longest: each has made it of its own C."""
+    return "left alone" if case.within is None else f"{max(each.bound for who in it.whos for each in it.first(case, who)):.1f} s"
+
+
+def _legend(it: Record) -> Iterator[str]:
     yield "## Who plays"
     yield ""
-    for who in results.whos:
+    yield f"- **kioskd**: {SAYS['kioskd']}; a case also sets what it is about (`silence`, `memory`, `stuck_text`, `during_outage` …), and"
+    yield "  kioskd remembers the page's connection from an earlier run, but where a case is about that"
+    for who in it.others:
         yield f"- **{who}**: {SAYS[who]}"
-    yield "- **—**: there is nothing of that kind to break without kioskd."
-    lacking = [who for who in results.whos if not all(was_played(each) for case in results.cases for each in results.of(case, who))]
-    if lacking:
-        yield f"- **{NOT_PLAYED}**: what is broken there, a network, a name or a disk, is not that of {' and '.join(lacking)}."
+    yield from _not_played(it)
+    if it.others and (none := list(_by_why(it, Control.NONE))):
+        yield "- **—**: there is nothing to compare:"
+        for why, names in none:
+            yield f"  - *{why}*: {names}"
     yield ""
-    healing = [case for case in results.cases if case.control is Control.HEALS]
-    if healing:
-        names = ", ".join(f"`{case.name}`" for case in healing)
-        yield f"Chromium or the page heals these itself, and kioskd must do no harm: {names}."
+    if heals := [case for case in it.cases if case.control is Control.HEALS]:
+        yield f"Chromium or the page heals these itself, and kioskd must do no harm: {_named(heals)}."
+        yield ""
+    if late := list(_by_why(it, Control.LATE)):
+        yield "These come back by themselves, too, but later than the bound:"
+        yield ""
+        for why, names in late:
+            yield f"- *{why}*: {names}"
         yield ""
 
 
-def branches() -> dict[str, tuple[str, str]]:
-    """Every step of the ladder, by its name: for which verdict or wish, and what is done."""
-    steps: list[tuple[str, Step]] = [(verdict.value, step) for verdict, those in STEPS.items() for step in those]
-    steps += [("after three restarts", LAST_RESORT), ("after three restarts, of a page that hangs", LAST_RESORT_HUNG), ("the same", REBOOT)]
-    steps += [(f"asked to {command.value}", step) for command, step in WISHES.items()] + [("the browser does not take a reload", FORCED)]
-    return {STEP_NAMES[id(step)]: (why, step.remedy.value) for why, step in steps}
+def _not_played(it: Record) -> Iterator[str]:
+    """Say why. A machine that is booted for a peer has neither the networks, names and disks that cases have of their own."""
+    for who in it.whos:
+        lacking = [case for case in it.cases if not all(map(was_played, it.first(case, who)))]
+        if lacking and who == "systemd":
+            yield f"- **{NOT_PLAYED}**, {who}: what is broken there, a network, a name or a disk, is not that of its machine"
+        elif lacking:
+            said = {_line(each.said) for case in lacking for each in it.first(case, who) if not was_played(each)}
+            yield f"- **{NOT_PLAYED}**, {who}: {_named(lacking)}: {'; '.join(sorted(said))}"
 
 
-#: No case: it would take along the machine that all the others are played on.
-REBOOTED, IN_A_CONTAINER = STEP_NAMES[id(REBOOT)], "`tests/system/test_faults.py`, in a container"
+def _by_why(it: Record, control: Control) -> Iterator[tuple[str, str]]:
+    found: dict[str, list[Case]] = defaultdict(list)
+    for case in it.cases:
+        if case.control is control:
+            found[case.why].append(case)
+    return ((why, _named(cases)) for why, cases in found.items())
 
 
-def _branches(results: Results) -> Iterator[str]:
-    by_step: dict[str, list[str]] = defaultdict(list)
-    for case in results.cases:
-        for step in dict.fromkeys(step for each in results.of(case, "kioskd") for step in each["steps"]):
-            by_step[step].append(case.name)
-    played = reached()
+def _named(cases: Iterable[Case]) -> str:
+    return ", ".join(f"`{case.name}`" for case in cases)
+
+
+def _bounds(it: Record) -> Iterator[str]:
+    others = [case for case in it.cases if case.instead]
+    if not others:
+        return
+    yield "## Bounds that are not their row's"
+    yield ""
+    yield "| row | case | back within | why |"
+    yield "|---|---|---|---|"
+    for case in others:
+        yield f"| {case.row} | `{case.name}` | {_bound(it, case)} | {case.instead} |"
+    yield ""
+
+
+def _steps(it: Record) -> Iterator[str]:
+    taken: dict[str, dict[str, None]] = defaultdict(dict)
+    for tries in it.kept:
+        for name in (name for each in tries for name in each.outcome.steps):
+            taken[name][tries[0].outcome.case] = None
+    scenarios, every = in_scenarios(), rows()
     yield "## Every step of the ladder, and where it is taken"
     yield ""
-    yield "A step that nothing ever takes is a promise that nobody has tried. Scenarios are `tests/scenarios/`: the same core on a"
-    yield "clock that is a number; a reboot is tried in a container (`tests/system/`)."
+    yield "A step that nothing ever takes is a promise that nobody has tried. Where a step has several ways, or is ordered with something"
+    yield "before it, each has its row. A case counts where the step was taken after the page had been there and kioskd calm; where it is"
+    yield "about the start, after that. Scenarios are `tests/scenarios/`: the same core on a clock that is a number."
+    yield ""
+    for name, why in NO_CASE.items():
+        yield f"*{every[name][1].capitalize()}* ({every[name][0]}) has no case: {why}."
     yield ""
     yield "| why | what is done | cases | scenarios |"
     yield "|---|---|---|---|"
-    for name, (why, remedy) in branches().items():
-        cases = IN_A_CONTAINER if name == REBOOTED else _some(by_step[name])
-        yield f"| {why} | {remedy} | {cases} | {_some(played[name])} |"
+    for name, (why, what) in every.items():
+        yield f"| {why} | {what} | {_some(list(taken[name]), '—' if name in NO_CASE else NONE)} | {_some(scenarios[name], NONE)} |"
 
 
-def _some(names: list[str]) -> str:
+def _some(names: list[str], none: str) -> str:
     shown = ", ".join(f"`{name}`" for name in names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    return shown or "**none**"
+    return shown or none
 
 
-# --- the plot: a panel for each who, its recoveries against their bounds, both on a logarithmic scale ---------------
-
-PANEL_W, PANEL_H, COLUMNS = 225, 275, 4
-PLOT_X, PLOT_Y, PLOT = 34, 62, 180  # within a panel: a square
-STRIP = 22  # above the square: who was not back at all
-FIRST_S, LAST_S = 0.1, 1000.0
-STYLE = """
-text { font: 10px system-ui, sans-serif; fill: #57606a }
-.head { font-size: 15px; fill: #1f2328 }
-.who { font-size: 13px; font-weight: 600; fill: #1f2328 }
-.grid { stroke: #d0d7de; stroke-width: .5 }
-.bound { stroke: #57606a; stroke-width: 1 }
-.strip { fill: #d0d7de; opacity: .4 }
-.well { fill: #1a7f37 }
-.late { fill: #bf8700 }
-.away { fill: none; stroke: #cf222e }
-@media (prefers-color-scheme: dark) {
-text { fill: #9198a1 }
-.head, .who { fill: #f0f6fc }
-.grid { stroke: #3d444d }
-.bound { stroke: #9198a1 }
-.strip { fill: #3d444d }
-.well { fill: #3fb950 }
-.late { fill: #d29922 }
-.away { stroke: #f85149 }
-}
-"""
-
-
-def along(seconds: float) -> float:
-    """Where a number of seconds stands on an axis, from its beginning."""
-    return PLOT * math.log(max(seconds, FIRST_S) / FIRST_S) / math.log(LAST_S / FIRST_S)
-
-
-def plot(results: Results) -> str:
-    """The picture."""
-    whos = results.whos
-    height = 50 + PANEL_H * math.ceil(len(whos) / COLUMNS)
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {COLUMNS * PANEL_W} {height}" role="img">',
-        f"<title>Recovery times against their bounds</title><style>{STYLE}</style>",
-        '<text class="head" x="8" y="20">Seconds until the right page is back, against the bound</text>',
-        '<text x="8" y="38">across: the stated bound · up: until the page was back · the line: the bound itself · on top: not back</text>',
-    ]
-    for number, who in enumerate(whos):
-        row, column = divmod(number, COLUMNS)
-        parts += [f'<g transform="translate({column * PANEL_W} {50 + row * PANEL_H})">', *_panel(results, who), "</g>"]
-    return "\n".join([*parts, "</svg>", ""])
-
-
-def _panel(results: Results, who: str) -> Iterator[str]:
-    cases = [case for case in results.cases if case.within is not None and results.of(case, who)]
-    played = [each for case in cases for each in results.of(case, who) if was_played(each)]
-    well = sum(each["seconds"] is not None and each["seconds"] <= each["bound"] for each in played)
-    yield f'<text class="who" x="{PLOT_X}" y="16">{html.escape(who)}</text>'
-    yield f'<text x="{PLOT_X}" y="30">{well} of {len(played)} in time</text>'
-    bottom, right = PLOT_Y + PLOT, PLOT_X + PLOT
-    yield f'<rect class="strip" x="{PLOT_X}" y="{PLOT_Y - STRIP}" width="{PLOT}" height="{STRIP - 4}"/>'
-    seconds = FIRST_S
-    while seconds <= LAST_S:
-        across, up = PLOT_X + along(seconds), bottom - along(seconds)
-        yield f'<path class="grid" d="M{across:.1f} {PLOT_Y}V{bottom}M{PLOT_X} {up:.1f}H{right}"/>'
-        if seconds < LAST_S:
-            yield f'<text x="{across:.1f}" y="{bottom + 12}" text-anchor="middle">{seconds:g}</text>'
-        yield f'<text x="{PLOT_X - 4}" y="{up + 3:.1f}" text-anchor="end">{seconds:g}</text>'
-        seconds *= 10
-    yield f'<path class="bound" d="M{PLOT_X} {bottom}L{right} {PLOT_Y}"/>'
-    for number, each in enumerate(played):
-        across = PLOT_X + along(each["bound"])
-        if each["seconds"] is None:
-            heap = (number * 7) % (STRIP - 10)  # beside each other, as far as there is room
-            yield f'<circle class="away" cx="{across:.1f}" cy="{PLOT_Y - STRIP + 3 + heap}" r="2"/>'
-        else:
-            kind = "well" if each["seconds"] <= each["bound"] else "late"
-            yield f'<circle class="{kind}" cx="{across:.1f}" cy="{bottom - along(each["seconds"]):.1f}" r="2.2"/>'
-
-
-def main() -> None:
-    """Write both."""
-    results = read(Path(sys.argv[1]))
-    (DOCS / "faults.md").write_text(page(results))
-    (DOCS / "faults.svg").write_text(plot(results))
-
-
-if __name__ == "__main__":
-    main()
+def write(file: str) -> None:
+    """Write both. Raises KioskdError where the file is not what it should be: then nothing is written."""
+    it = results(file)
+    text, picture = page(it), plot(it)
+    (DOCS / "faults.md").write_text(text)
+    (DOCS / "faults.svg").write_text(picture)

@@ -63,6 +63,7 @@ class Scene:
     pid: int = 0
     loads: int = 0
     noted_at: float | None = None  # monotonic, when that was noted
+    calm_at: float | None = None  # the same, for the first time: before any fault
     moment: float | None = None
     burns: bool = False  # a script of the page takes all that a processor has
 
@@ -119,6 +120,7 @@ class Scene:
     async def note(self) -> None:
         """Note what there is before the fault."""
         self.noted_at = time.monotonic()
+        self.calm_at = self.calm_at or self.noted_at
         self.document, self.pid, self.loads = await self.dashboard.document(), self.victim.pid, len(await self.dashboard.loads())
 
     def begins(self) -> None:
