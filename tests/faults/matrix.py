@@ -185,6 +185,26 @@ async def run(options: argparse.Namespace) -> int:
     return summary(record, time.monotonic() - began)
 
 
+async def interruptible(options: argparse.Namespace) -> int:
+    """Play, and put away what was begun when that is to end early; the exit status then is as a shell has it."""
+    playing, told = asyncio.create_task(run(options)), []
+
+    def end(number: int) -> None:
+        if not told:  # a second one would come amid the putting away
+            told.append(number)
+            playing.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, end, number)
+    try:
+        return await playing
+    except asyncio.CancelledError:
+        if not told:
+            raise
+        print("\nInterrupted." + f" The same words go on with {options.into}." * bool(options.into), file=sys.stderr)
+        return 128 + told[0]
+
+
 def _lines(wanted: bool) -> Callable[[str], None]:
     """Return what writes a line to standard output, which is only ours from now on: what a child says there is none."""
     if not wanted:
@@ -267,7 +287,7 @@ def main() -> int:
                 print(f"{each.row:>3}  {each.name:34} {each.says}")
             return 0
         plan.jobs()  # says what is misspelt
-        return asyncio.run(run(options)) if options.play else begin(options)
+        return asyncio.run(interruptible(options)) if options.play else begin(options)
     except KioskdError as error:
         print(error, file=sys.stderr)
         return 2

@@ -1,5 +1,7 @@
 """The peers keep what they claim, and leave nothing behind. What a fault does to them beside kioskd is the matrix's business."""
 
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -160,6 +162,16 @@ async def test_a_peer_that_cannot_be_had_says_so(tmp_path: Path, monkeypatch: py
 def test_without_a_machine_the_others_go_on(tmp_path: Path) -> None:
     asked = ["--root", str(tmp_path / "none"), "--share", str(tmp_path), "--", "sh", "-c", 'test -n "$KIOSKD_PEERS_NO_MACHINE" && exit 3']
     assert machine.main(asked) == 3
+
+
+def test_who_is_told_to_end_waits_for_what_the_command_has_to_put_away(tmp_path: Path) -> None:
+    away = tmp_path / "away"
+    script = f"trap 'sleep 0.3; touch {away}; exit 5' TERM; echo there; while true; do sleep 0.05; done"
+    words = ["-m", "tests.faults.peers.machine", "--root", str(tmp_path / "none"), "--share", str(tmp_path), "--", "sh", "-c", script]
+    with subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"there\n"
+        process.terminate()
+        assert process.wait(BACK_S) == 5 and away.exists()
 
 
 def test_each_has_a_name_and_says_what_it_is() -> None:

@@ -20,6 +20,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.system.machine import Machine, machine
 
@@ -125,10 +126,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     elif shutil.which("systemd-nspawn") is None:
         lacks = "no machine can be booted for it: systemd-nspawn is not installed"
     if lacks:
-        return subprocess.run(options.command, env={**os.environ, "KIOSKD_PEERS_NO_MACHINE": lacks}, check=False).returncode
+        return carry_out(options.command, KIOSKD_PEERS_NO_MACHINE=lacks)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with booted(options.root, options.share) as (_, folder):
-        return subprocess.run(options.command, env={**os.environ, "KIOSKD_PEERS_MACHINE": str(folder)}, check=False).returncode
+        return carry_out(options.command, KIOSKD_PEERS_MACHINE=str(folder))
+
+
+def carry_out(command: Sequence[str], **environment: str) -> int:
+    """Run a command to its end, and return how it ended: told to end it has browsers to put away, for which it is waited."""
+    process = subprocess.Popen(command, env={**os.environ, **environment})
+    handlers: dict[int, Any] = {signal.SIGTERM: lambda *_: process.terminate(), signal.SIGINT: signal.SIG_IGN}  # a terminal tells both
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        status = process.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return status if status >= 0 else 128 - status
 
 
 if __name__ == "__main__":
