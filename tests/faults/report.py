@@ -74,6 +74,8 @@ def _head(it: Record) -> Iterator[str]:
     yield "before a fault, and what it shows where nothing but kioskd can know: the holding page, its problems. Each fault is injected into"
     yield "a real Chromium before a real server. All meet the same machine: as many at a time or, where the bound leaves no room for that,"
     yield "nobody beside them. Seconds are the worst of all repeats, of first tries."
+    if anew := [case for case in it.cases if case.anew]:
+        yield f"A page that reconnects has not loaded anew what has changed: of {_named(anew)} another document is asked for."
     yield from _waited(it)
     yield ""
     yield "![Recovery times against their bounds](faults.svg)"
