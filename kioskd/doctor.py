@@ -110,7 +110,8 @@ def build(machine: Machine) -> Iterator[Finding]:
         yield Finding("deploy", State.UNKNOWN, f"{index}: only the running kioskd can tell whether it may read that")
     elif missing := machine.status["versions"]["missing"]:
         refused = missing[0].startswith("Cannot read")
-        advice = f"sudo setfacl -R -m u:{USER}:rX {Path(index).parent}, and x for each folder above it" if refused else ""
+        let_in = f"sudo apt install acl; sudo setfacl -R -m u:{USER}:rX {Path(index).parent}, and x for each folder above it"
+        advice = let_in if refused else ""
         yield Finding("deploy", State.BAD, f"the build is not complete: {missing[0]}", advice)
     else:
         yield Finding("deploy", State.GOOD, f"{index} can be read, and the build is complete")
