@@ -20,8 +20,22 @@ class Refused(Exception):
 
 def control() -> str:
     """Return the socket of the system's kioskd, or of the one in this desktop session where there is no other."""
-    session = f"{os.environ.get('XDG_RUNTIME_DIR')}/kioskd/control.sock"
-    return session if not os.path.exists(os.path.dirname(CONTROL)) and os.path.exists(session) else CONTROL
+    session = _session()  # its folder outlives it, as long as the session: who has ended it is told how to look for it there
+    return session if not os.path.exists(os.path.dirname(CONTROL)) and os.path.exists(os.path.dirname(session)) else CONTROL
+
+
+def in_session(at: str) -> bool:
+    """Tell whether this is the socket of the kioskd in this desktop session."""
+    return at == _session()
+
+
+def systemctl(at: str, order: str) -> str:
+    """Return the command that gives the systemd behind this socket an order about kioskd."""
+    return f"systemctl {'--user ' if in_session(at) else ''}{order} kioskd"
+
+
+def _session() -> str:
+    return f"{os.environ.get('XDG_RUNTIME_DIR')}/kioskd/control.sock"
 
 
 class _Connection(http.client.HTTPConnection):
@@ -46,7 +60,7 @@ def ask(at: str, path: str, body: dict[str, str] | None = None, timeout: float =
         answer = connection.getresponse()
         content = answer.read()
     except (OSError, http.client.HTTPException) as error:
-        raise Refused(f"Cannot ask kioskd at {at}: {_said(error)}") from error
+        raise Refused(f"Cannot ask kioskd at {at}: {_said(error, at)}") from error
     finally:
         connection.close()
     if answer.status >= 300:
@@ -68,11 +82,11 @@ def known(at: str, path: str, body: dict[str, str] | None = None, timeout: float
     return content
 
 
-def _said(error: Exception) -> str:
+def _said(error: Exception, at: str) -> str:
     if isinstance(error, PermissionError):
         return f"only root and the group kioskd may (sudo usermod -aG kioskd {os.environ.get('USER', 'USER')}, then log in again)"
     if isinstance(error, FileNotFoundError | ConnectionRefusedError):
-        return "it is not running here (systemctl status kioskd)"
+        return f"it is not running here ({systemctl(at, 'status')})"
     return str(error)
 
 
@@ -89,6 +103,6 @@ def current(at: str, api: str | None = None) -> dict[str, Any]:
         with urllib.request.urlopen(f"{api}/api/status", timeout=ASK_S) as answer:  # noqa: S310 - the operator's own URL
             content = printable(json.load(answer))  # of whoever has that port
     except (OSError, ValueError) as error:
-        raise Refused(f"Cannot ask kioskd at {api}: {error}. Is it running? (systemctl status kioskd)") from error
+        raise Refused(f"Cannot ask kioskd at {api}: {error}. Is it running? ({systemctl(at, 'status')})") from error
     assert isinstance(content, dict)
     return content

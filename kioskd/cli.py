@@ -16,7 +16,7 @@ OK, FAILED, BAD_CONFIG = 0, 1, 78  # 78: EX_CONFIG of sysexits(3), which systemd
 EXAMPLES = """\
 examples:
   kioskd check-config               is /etc/kioskd.yaml right? every mistake at once, with line and key
-  kioskd show-config                what is in force, defaults included
+  kioskd show-config                the configuration in /etc/kioskd.yaml, defaults included
   kioskd run --config ./mine.yaml   run in this terminal; Ctrl+C ends it and the browser
   kioskd replay kioskd.story        what it decided, and why, once more (kioskd replay --help: where to get a story)
   kioskd demo                       a dashboard to try it with, and switches to break it
@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--session", action="store_true", help="run in a desktop session: drawn there, kept in the user's own folder")
     check = commands.add_parser("check-config", help="check a configuration; 78 and every mistake if it is bad")
     check.add_argument("file", type=Path, nargs="?", default=CONFIG, metavar="FILE")
-    show = commands.add_parser("show-config", help="print the configuration in force, every key with its value")
+    show = commands.add_parser("show-config", help="print the configuration in FILE, defaults included")
     show.add_argument("file", type=Path, nargs="?", default=CONFIG, metavar="FILE")
     replay = commands.add_parser(
         "replay",

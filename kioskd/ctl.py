@@ -70,12 +70,12 @@ def _parser() -> argparse.ArgumentParser:
         return it
 
     status = command("status", _status, "is it all right, what is on the screen, and what comes next")
-    status.add_argument("--json", action="store_true", help="everything, for programs")
+    status.add_argument("--json", action="store_true", help="everything, for programs; with --watch a line whenever it has changed")
     status.add_argument("--watch", action="store_true", help="again and again, until Ctrl+C")
     status.add_argument("--api", metavar="URL", help=f"ask here instead of the unix socket, such as {asking.API}")
     incidents = command("incidents", _incidents, "what happened, newest first")
     incidents.add_argument("-f", "--follow", action="store_true", help="and what happens from now on, until Ctrl+C")
-    incidents.add_argument("--json", action="store_true", help="everything, for programs")
+    incidents.add_argument("--json", action="store_true", help="everything, for programs; with --follow a line for each")
     show = command("show", _show, "one incident whole: what was seen, what was done, what helped")
     show.add_argument("id", type=int, metavar="ID", help="its number, as kioskctl incidents says it")
     show.add_argument("--json", action="store_true", help="for programs")
@@ -119,17 +119,22 @@ def _now() -> datetime:
 
 
 def _status(options: argparse.Namespace) -> None:
-    if options.watch and not options.json:
+    if options.watch:
         _watch(options)
-    known = asking.current(options.socket, getattr(options, "api", None))
+    known = asking.current(options.socket, options.api)
     _print([json.dumps(known, indent=2)] if options.json else status_lines(known, _now(), _paint()))
 
 
 def _watch(options: argparse.Namespace) -> None:
+    told = None
     while True:
-        lines = list(status_lines(asking.current(options.socket, getattr(options, "api", None)), _now(), _paint()))
-        home = "\x1b[H\x1b[J" if sys.stdout.isatty() else ""
-        print(home + "\n".join(lines), flush=True)
+        known = asking.current(options.socket, options.api)
+        if not options.json:
+            home = "\x1b[H\x1b[J" if sys.stdout.isatty() else ""
+            print(home + "\n".join(status_lines(known, _now(), _paint())), flush=True)
+        elif known != told:
+            print(json.dumps(known), flush=True)
+            told = known
         time.sleep(WATCH_S)  # the pace of the looking
 
 
@@ -141,7 +146,7 @@ def _incidents(options: argparse.Namespace) -> None:
     incidents = known["incidents"]
     if not incidents and not options.follow:
         print("No incident yet: nothing has ever been wrong.")
-    _print(incident_lines(incidents if not options.follow else reversed(incidents), _now(), _paint()))
+    _list(reversed(incidents) if options.follow else incidents, options.json)
     if known["torn_lines"]:
         print(f"{known['torn_lines']} lines could not be read and were left out, as after a power cut.", file=sys.stderr)
     told = {each["id"]: each["ended"] for each in incidents}
@@ -151,7 +156,11 @@ def _incidents(options: argparse.Namespace) -> None:
         for each in reversed(asking.known(options.socket, "/api/incidents")["incidents"]):
             if told.get(each["id"], "") != each["ended"]:
                 told[each["id"]] = each["ended"]
-                _print([json.dumps(each)] if options.json else incident_lines([each], _now(), _paint()))
+                _list([each], options.json)
+
+
+def _list(incidents: Iterable[dict[str, Any]], for_programs: bool) -> None:
+    _print(map(json.dumps, incidents) if for_programs else incident_lines(incidents, _now(), _paint()))
 
 
 def _show(options: argparse.Namespace) -> None:
@@ -222,7 +231,7 @@ def _doctor(options: argparse.Namespace) -> None:
 
     status, incidents = None, None
     try:
-        status = asking.current(options.socket, getattr(options, "api", None))
+        status = asking.current(options.socket)
         incidents = asking.known(options.socket, "/api/incidents")["incidents"]
     except Refused:
         pass  # that is one of the findings
@@ -237,7 +246,7 @@ def _doctor(options: argparse.Namespace) -> None:
     except ConfigError as error:
         if not status or status["configuration"]["mistakes"] != list(error.mistakes):  # else it is one of the findings
             print(error, file=sys.stderr)
-    machine = Machine(status=status, configuration=configuration)
+    machine = Machine(status=status, configuration=configuration, session=asking.in_session(options.socket))
     if options.report:
         _write(options.report, doctor.report(machine, __version__, incidents).encode())
         return
@@ -252,7 +261,7 @@ def _doctor(options: argparse.Namespace) -> None:
 
 
 def _logs(options: argparse.Namespace) -> None:
-    command = ["journalctl", "--catalog", "--unit", UNIT, *(options.more or ["--lines", "50"])]
+    command = ["journalctl", "--catalog", "--unit", UNIT, "--user-unit", UNIT, *(options.more or ["--lines", "50"])]
     try:
         os.execvp(command[0], command)
     except OSError as error:

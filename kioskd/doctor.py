@@ -26,7 +26,7 @@ Check = Callable[[Machine], Iterator[Finding]]
 def running(machine: Machine) -> Iterator[Finding]:
     """kioskd answers, and misses nothing."""
     if machine.status is None:
-        yield Finding("kioskd", State.BAD, "it does not answer here", "systemctl status kioskd says why")
+        yield Finding("kioskd", State.BAD, "it does not answer here", f"{' '.join(machine.systemctl)} status kioskd says why")
         return
     verdict, why = machine.status["verdict"], machine.status["why"]
     yield Finding("kioskd", State.GOOD if verdict == "HEALTHY" else State.HINT, f"{verdict}: {why}")
@@ -110,7 +110,8 @@ def build(machine: Machine) -> Iterator[Finding]:
         yield Finding("deploy", State.UNKNOWN, f"{index}: only the running kioskd can tell whether it may read that")
     elif missing := machine.status["versions"]["missing"]:
         refused = missing[0].startswith("Cannot read")
-        advice = f"sudo setfacl -R -m u:{USER}:rX {Path(index).parent}, and x for each folder above it" if refused else ""
+        let_in = f"sudo apt install acl; sudo setfacl -R -m u:{USER}:rX {Path(index).parent}, and x for each folder above it"
+        advice = let_in if refused else ""
         yield Finding("deploy", State.BAD, f"the build is not complete: {missing[0]}", advice)
     else:
         yield Finding("deploy", State.GOOD, f"{index} can be read, and the build is complete")
@@ -118,7 +119,7 @@ def build(machine: Machine) -> Iterator[Finding]:
 
 def unit(machine: Machine) -> Iterator[Finding]:
     """The service is on, and as it was shipped."""
-    said = machine.run("systemctl", "show", "kioskd", "--property=LoadState,UnitFileState,DropInPaths")
+    said = machine.run(*machine.systemctl, "show", "kioskd", "--property=LoadState,UnitFileState,DropInPaths")
     if not said:
         yield Finding("service", State.UNKNOWN, "systemd does not say")
         return
@@ -127,7 +128,9 @@ def unit(machine: Machine) -> Iterator[Finding]:
         yield Finding("service", State.HINT, "kioskd.service is not installed here")
         return
     if known.get("UnitFileState") != "enabled":
-        yield Finding("service", State.HINT, "it does not start by itself", "sudo systemctl enable kioskd; with a desktop: README.Debian")
+        system = "sudo systemctl enable kioskd; with a desktop: README.Debian"
+        advice = "systemctl --user enable kioskd" if "--user" in machine.systemctl else system
+        yield Finding("service", State.HINT, "it does not start by itself", advice)
     if known.get("DropInPaths"):
         yield Finding("service", State.HINT, f"the unit was changed by {known['DropInPaths']}", "take that away if something is refused")
     else:
@@ -151,7 +154,8 @@ def report(machine: Machine, version: str, incidents: list[dict[str, Any]] | Non
 
     ``incidents``: None where they could not be had.
     """
-    journal = machine.run("journalctl", "--unit", "kioskd", "--boot", "--lines", "200", "--no-pager", "--output", "short-iso-precise")
+    units = ("--unit", "kioskd", "--user-unit", "kioskd")  # of the system's, and of the one in this desktop session
+    journal = machine.run("journalctl", *units, "--boot", "--lines", "200", "--no-pager", "--output", "short-iso-precise")
     missing = "could not be read: if kioskd runs, do this once more with sudo"
     return "\n".join(
         [

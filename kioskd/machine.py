@@ -38,9 +38,15 @@ class Finding:
 class Machine:
     """What the checks see of a machine."""
 
-    def __init__(self, root: str = "/", status: dict[str, Any] | None = None, configuration: dict[str, Any] | None = None) -> None:
-        """``status``: what the running kioskd says, None where none answers; ``configuration``: what is in force."""
+    def __init__(
+        self, root: str = "/", status: dict[str, Any] | None = None, configuration: dict[str, Any] | None = None, session: bool = False
+    ) -> None:
+        """``status``: what the running kioskd says, None where none answers; ``configuration``: what its file says, defaults included.
+
+        ``session``: it runs in this desktop session.
+        """
         self.root, self.status, self.configuration = Path(root), status, configuration or {}
+        self.systemctl = ("systemctl", "--user") if session else ("systemctl",)
 
     def path(self, name: str) -> Path:
         """Return where a file of the machine is."""

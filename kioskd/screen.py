@@ -178,7 +178,8 @@ class Screen:
                 now.policy = await asyncio.to_thread(policy.stamp, spawned.command)
                 return await now.page.attach(tries=now.policy != self._policy)
         except TimeoutError as error:
-            raise BrowserGone(f"Chromium did not answer DevTools within {self._first_answer_s:g} s") from error
+            late = f"Chromium did not answer DevTools within {self._first_answer_s:g} s"
+            raise BrowserGone(f"{late}; if it never does, look for RemoteDebuggingAllowed in Chromium's policies") from error
 
     async def stop(self, act: StopBrowser) -> None:
         """End the whole tree, of whichever generation it is: there is only one."""

@@ -68,7 +68,8 @@ def test_wrong_usage_is_2(arguments: tuple[str, ...]) -> None:
 def test_the_help_teaches() -> None:
     text = kioskd("--help").stdout
     assert "examples:" in text and "check-config" in text
-    assert "--port" in kioskd("demo", "--help").stdout, "the demo has its own"
+    demo = kioskd("demo", "--help").stdout
+    assert "--port" in demo and "/switch" in demo and "give_up," in demo, "the demo has its own"
 
 
 def test_kioskctl_says_how_to_go_on_where_nobody_listens() -> None:

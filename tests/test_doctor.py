@@ -169,6 +169,14 @@ def test_a_check_that_breaks_takes_no_other_along(pi: Pi) -> None:
     assert len(found(pi, State.GOOD)) >= 8
 
 
+def test_in_a_desktop_session_the_units_are_that_sessions(pi: Pi) -> None:
+    pi.systemctl = ("systemctl", "--user")
+    pi.commands["systemctl --user show kioskd"] = "LoadState=loaded\nUnitFileState=disabled\nDropInPaths="
+    assert "systemctl --user enable kioskd" in [each.advice for each in found(pi, State.HINT)]
+    pi.status = None
+    assert "systemctl --user status kioskd says why" in [each.advice for each in found(pi, State.BAD)]
+
+
 def test_the_report_has_model_findings_status_and_incidents(pi: Pi) -> None:
     text = doctor.report(pi, "0.1", [{"id": 7}])
     assert text.startswith("kioskd 0.1\nmodel: Raspberry Pi 4 Model B Rev 1.4\n")

@@ -6,10 +6,15 @@
 import re
 
 from kioskd.core.policy import Policy
-from kioskd.core.steps import LAST_RESORT, LAST_RESORT_HUNG, REBOOT, RESTARTS, STEPS, Rung, Step
+from kioskd.core.steps import LAST_RESORT, LAST_RESORT_HUNG, REBOOT, RESTARTS, SHORT_S, STEPS, Rung, Step
 from kioskd.core.verdict import TABLE, Verdict
 
 _DEFAULTS = Policy()
+#: What a verdict's steps alone do not say: ``ladder.py`` has it.
+_NOTES = {
+    Verdict.NO_BROWSER: f" after a start that failed; else at once, {SHORT_S:g} s after the last order at the soonest",
+    Verdict.SERVER_DOWN: ", once per outage, with `during_outage: restart` alone; else nothing is done",
+}
 _MARKED = re.compile(r"(<!-- generated: (verdicts|ladder) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -24,9 +29,10 @@ def verdicts() -> str:
     lines = ["| | verdict | steps: rung, action, seconds after the one before (the first: after the fault began) |", "|--|--|--|"]
     for number, verdict in enumerate(TABLE, 1):
         steps = "; ".join(_step(step) for step in STEPS[verdict])
-        lines.append(f"| {number} | {verdict.value} | {steps or 'nothing is done'} |")
+        lines.append(f"| {number} | {verdict.value} | {steps or 'nothing is done'}{_NOTES.get(verdict, '')} |")
     last = f"{_step(LAST_RESORT)} (a page that hangs: {LAST_RESORT_HUNG.remedy.value}), for ever."
-    lines += ["", f"After {RESTARTS} restarts in one incident, in place of a restart: {_step(REBOOT)} (where allowed); else {last}"]
+    instead = f"in place of a restart ({Verdict.FROZEN.value} is restarted for ever)"
+    lines += ["", f"After {RESTARTS} restarts in one incident, {instead}: {_step(REBOOT)} (where allowed); else {last}"]
     return "\n".join(lines)
 
 

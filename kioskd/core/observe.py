@@ -1,7 +1,7 @@
 """How a fact changes what is known: ``observe(view, fact, now, policy) -> View``, and nothing else.
 
-The only writer of the view from facts, with ``browser.py``, ``page.py`` and ``link.py`` for its largest parts. A fact about a
-browser that is no longer the present one changes nothing.
+With ``browser.py``, ``page.py``, ``link.py`` and ``complaints.py`` for its largest parts. Who else writes the view: ``view.py``. A fact
+about a browser that is no longer the present one changes nothing.
 """
 
 from dataclasses import replace
@@ -30,7 +30,7 @@ from kioskd.core.readings import STARVED_S, expected_link, server_up, well_since
 from kioskd.core.view import DeployView, Heard, Life, Link, Question, ServerView, View, Wish
 
 #: How long an operator's pause lasts where no time is given.
-PAUSE_S = 3600.0
+PAUSE_S = 600.0
 
 #: The settle time starts again with each change, but not for longer than this: a build that never ends is read all the same.
 SETTLE_AT_MOST_S = 30.0

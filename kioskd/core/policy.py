@@ -83,7 +83,7 @@ class Health:
     websocket: WebSocket = field(default_factory=WebSocket)
     page: Page = field(default_factory=Page)
     journal: tuple[JournalRule, ...] = ()
-    memory: str | Word = "80%"  # of RAM, or 900M, or OFF; the shell turns it into bytes
+    memory: str | Word = "80%"  # of RAM, or 900M, or OFF; ``memory_limit`` has it in bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What is known now, each item with the time of its evidence.
 
-Nothing here decides. ``observe.py`` is the only writer (with ``browser.py``, ``page.py`` and ``link.py``); ``verdict.py`` and
+Nothing here decides. ``observe.py`` writes what facts tell (with ``browser.py``, ``page.py``, ``link.py`` and ``complaints.py``);
+``rounds.py``, ``wishes.py`` and ``orders.py`` note what was asked and ordered, and the kernel what time alone ends. ``verdict.py`` and
 ``ladder.py`` are the readers, by what ``readings.py`` makes of it. All times are the kernel's monotonic seconds; ``None`` means
 *not so*, or *not known*.
 """

@@ -11,18 +11,30 @@ import os
 import signal
 import sys
 import tempfile
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 from aiohttp import web
 
-from kioskd.demo.control import Control
+from kioskd.demo.control import PAGE_VERBS, Control
 from kioskd.demo.dist import build, version_in
 from kioskd.demo.site import Site
 from kioskd.demo.switches import Switches
 from kioskd.errors import KioskdError
 
 LOOPBACK = "127.0.0.1"
+
+EPILOG = f"""\
+The control port is where it is told to misbehave, from this machine only:
+  curl http://127.0.0.1:PORT/state                                   what the server knows, its switches too
+  curl --json '{{"socket": "refuse"}}' http://127.0.0.1:PORT/switch    turn switches, until they are turned back
+  curl --json '{{"verb": "give_up"}}' http://127.0.0.1:PORT/do         do something once
+
+Verbs of the server: drop, half_open, down, up, restart_in, give_up_and_new_documents_open_none, self_reload_loop.
+Verbs of the page:
+{textwrap.fill(", ".join(sorted(PAGE_VERBS)) + ".", 100, initial_indent="  ", subsequent_indent="  ")}
+"""
 
 
 class Door:
@@ -103,7 +115,12 @@ def _turned(text: str) -> Switches:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the server."""
-    parser = argparse.ArgumentParser(prog="kioskd demo", description="A small dashboard with live figures, and switches to misbehave.")
+    parser = argparse.ArgumentParser(
+        prog="kioskd demo",
+        description="A small dashboard with live figures, and switches to misbehave.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--port", type=int, default=0, help="of the page (default: any)")
     parser.add_argument("--other", type=int, default=0, help="of the other origin, with the login page (default: any)")
     parser.add_argument("--control", type=int, default=0, help="of the control port (default: any)")

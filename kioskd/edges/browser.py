@@ -114,7 +114,8 @@ class Browser:
         for name in _NAMES:
             if path := shutil.which(name):
                 return path
-        raise BrowserGone(f"Cannot find a browser: neither {' nor '.join(_NAMES)} is installed")
+        missing = f"neither {' nor '.join(_NAMES)} is installed"
+        raise BrowserGone(f"Cannot find a browser: {missing} (apt install chromium, or set browser.command)")
 
     def _spawn(self, argv: list[str], env: dict[str, str]) -> Spawned:
         with ExitStack() as ours:

@@ -35,7 +35,7 @@ def content(path: Path) -> bytes:
             _check_kind(path, os.fstat(file.fileno()))
             return file.read(LIMIT + 1)
     except FileNotFoundError:
-        raise ConfigError((f"{path}:1: is not there: write it, or copy the example from the package's documentation",)) from None
+        raise ConfigError((f"{path}:1: is not there: write it; one line is enough, `url: …` (man kioskd.yaml)",)) from None
     except PermissionError:
         raise ConfigError((f"{path}:1: may not be read by this user: make it readable (chmod a+r {path})",)) from None
     except (OSError, ValueError) as error:

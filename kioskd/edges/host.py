@@ -108,7 +108,7 @@ class Host:
         return Remembered(self._notes.expected, self._notes.spent_in(self._boot))
 
     async def remember(self, action: Remember) -> None:
-        """Add an expected connection to the file."""
+        """Add an expected connection to the file; raises ``EdgeUnavailable``."""
         pair = (action.home, action.connection)
         others = tuple(known for known in self._notes.expected if known != pair)
         expected = self._notes.expected if pair in self._notes.expected else (*others, pair)[-EXPECTED_LIMIT:]
@@ -116,7 +116,7 @@ class Host:
         await self._keep()
 
     async def record_reboot(self, action: RecordReboot) -> None:
-        """Write the reboots spent under this boot's id; when this returns they are on the disk."""
+        """Write the reboots spent under this boot's id; when this returns they are on the disk. Raises ``EdgeUnavailable``."""
         if not self._boot:
             raise EdgeUnavailable(f"Cannot record the reboot: {BOOT_ID} does not name this boot")
         before = self._notes
@@ -128,7 +128,7 @@ class Host:
             raise
 
     async def reboot(self, action: RebootHost) -> None:
-        """Reboot the machine. Returns when the order was taken."""
+        """Reboot the machine. Returns when the order was taken; raises ``EdgeUnavailable``."""
         try:
             process = await asyncio.create_subprocess_exec(
                 *self._reboot, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE

@@ -165,7 +165,8 @@ class Api:
         # A page elsewhere can give its own name this address (DNS rebinding); it cannot give it the name of this machine.
         peer = _unix_peer(request)
         if peer is None and not self._ours(request.headers.get("Host", "")):
-            return json_response({"error": "this name is not served here"}, 403)
+            way = "ask for the address and the port of api.listen: a tunnel keeps the port, a proxy passes on no other Host"
+            return json_response({"error": f"this name is not served here: {way}"}, 403)
         if request.method == "OPTIONS":
             return web.Response(status=204, headers={"Allow": self._answers.methods(request.path)})
         route = self._answers.find(request.path)

@@ -184,8 +184,10 @@ class Ledger:
 
     async def picture(self, name: str) -> bytes | None:
         """Return a picture, None where there is none (any more)."""
-        known = {each for each in await asyncio.to_thread(self._names)}
-        return await asyncio.to_thread((self._folder / PICTURES / name).read_bytes) if name in known else None
+        if name in await asyncio.to_thread(self._names):
+            with contextlib.suppress(FileNotFoundError):  # it was given up this moment
+                return await asyncio.to_thread((self._folder / PICTURES / name).read_bytes)
+        return None
 
     def _names(self) -> list[str]:
         with contextlib.suppress(OSError):

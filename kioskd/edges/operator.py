@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from kioskd.core.facts import Asked, Command
+from kioskd.core.observe import PAUSE_S
 from kioskd.edges.access import COOKIE, PAIR_S, Pairing
 from kioskd.edges.replies import HEADERS, Bad, json_response, said, socket_of
 from kioskd.edges.routes import Route, Source
@@ -25,9 +26,11 @@ PNG, JPEG = "image/png", "image/jpeg"
 PICTURE_S = 5.0
 GLANCE_S = 5.0
 COOKIE_S = 400 * 86400  # as long as browsers keep one
-PAUSE_S = 600.0
 MESSAGE = 1000  # characters
-LINE, A_WHILE = {"maxLength": MESSAGE}, {"pattern": "^([1-9][0-9]{0,2}[sm]?|([1-9]|1[0-9]|2[0-4])h)?$"}
+#: From a second to a day, in seconds, minutes or hours.
+_SECONDS = "[1-9][0-9]{0,3}|[1-7][0-9]{4}|8[0-5][0-9]{3}|86[0-3][0-9]{2}|86400"
+_MINUTES = "[1-9][0-9]{0,2}|1[0-3][0-9]{2}|14[0-3][0-9]|1440"
+LINE, A_WHILE = {"maxLength": MESSAGE}, {"pattern": f"^(({_SECONDS})s?|({_MINUTES})m|([1-9]|1[0-9]|2[0-4])h)?$"}
 
 
 class Glance:

@@ -36,7 +36,7 @@ class Profile:
             _make(self.path)
             self.trouble = None
         except OSError as error:
-            self.trouble = f"Cannot use the profile {self.path}: {error.strerror}; the login is lost at the next boot"
+            self.trouble = f"Cannot use the profile {self.path}: {error.strerror}; the login is lost at the next start of kioskd"
             log.warning("%s", self.trouble)
             self.path = _volatile()
             try:
@@ -73,7 +73,7 @@ class Profile:
 def _make(path: Path) -> None:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if os.geteuid() not in (0, path.stat().st_uid):
-        raise PermissionError(errno.EACCES, "it is somebody else's")
+        raise PermissionError(errno.EACCES, f"it is somebody else's (sudo chown -R {os.geteuid()} {path})")
     if path.stat().st_mode & 0o077:
         path.chmod(0o700)
     probe = path / ".kioskd"  # a folder on a read-only file system looks writable

@@ -89,7 +89,7 @@ def _folder(sight: Sight, path: str) -> None:
 
 
 def age(stamps: set[Stamp], paths: Iterable[str], settle: float) -> float:
-    """Return how long ago the newest of these was changed; the wall clock may jump, so it is no more than a hint within bounds."""
+    """Return how long ago the newest of these was changed, seconds: ``settle`` at most, for the wall clock may jump."""
     for path in paths:
         _stamp(path, stamps)
     newest = max((stamp[3] for stamp in stamps), default=None)

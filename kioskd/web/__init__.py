@@ -6,7 +6,7 @@ from importlib import resources
 
 @cache  # so that a broken disk later does no harm
 def template(name: str) -> str:
-    """Return the text of a page: ``holding``, ``welcome``, ``mistake`` or ``start``."""
+    """Return the text of a page: ``holding``, ``welcome`` or ``mistake``."""
     return (resources.files(__name__) / f"{name}.html").read_text(encoding="utf-8")
 
 

@@ -19,7 +19,7 @@ const TEXTS = {
     next: "Next: {0} {1}", now: "now", in: "in {0}", nothing: "Nothing to do.", asks: "if the server answers",
     person: "A person is needed: all that kioskd has was done three times, in vain.",
     noPicture: "no picture", pictureOf: "The screen at {0}", noIncident: "Nothing has ever been wrong.", timeline: "Incidents of the last seven days: {0}",
-    over: "over after {0}", open_: "not over", interrupted: "kioskd ended in the middle", itself: "by itself", helped: "helped", inVain: "did not help",
+    over: "over after {0}", open_: "not over", interrupted: "kioskd ended in the middle", helped: "helped", inVain: "did not help",
     moreLeft: "{0} more of the same were not kept", paused: "left alone until {0}", failed: "It was refused: {0}",
     lengths: "Seconds off the screen", daysAgo: "{0} days ago", noLengths: "No incident in the last seven days.",
     lengthsAre: "From the first sign to the first of health. {0} in seven days;"
@@ -45,7 +45,7 @@ const TEXTS = {
     next: "Härnäst: {0} {1}", now: "nu", in: "om {0}", nothing: "Inget att göra.", asks: "om servern svarar",
     person: "En människa behövs: allt kioskd kan har gjorts tre gånger, förgäves.",
     noPicture: "ingen bild", pictureOf: "Skärmen klockan {0}", noIncident: "Inget har någonsin varit fel.", timeline: "Händelser de senaste sju dagarna: {0}",
-    over: "över efter {0}", open_: "inte över", interrupted: "kioskd avslutades mitt i", itself: "av sig självt", helped: "hjälpte", inVain: "hjälpte inte",
+    over: "över efter {0}", open_: "inte över", interrupted: "kioskd avslutades mitt i", helped: "hjälpte", inVain: "hjälpte inte",
     moreLeft: "{0} likadana sparades inte", paused: "lämnas i fred till {0}", failed: "Det nekades: {0}",
     lengths: "Sekunder borta från skärmen", daysAgo: "för {0} dagar sedan", noLengths: "Ingen händelse de senaste sju dagarna.",
     lengthsAre: "Från första tecknet till första friska stunden. {0} på sju dagar;"

@@ -179,7 +179,8 @@ def _contradiction(section: object) -> str | None:
         case WebSocket(reload_after=reload_after, restart_after=restart_after) if restart_after < reload_after:
             return "restart_after is shorter than reload_after: a restart is what follows a reload that did not help"
         case Api(listen=listen, token_file=None) if not values.is_loopback(listen.rpartition(":")[0].strip("[]")):
-            return "listen lets others in, and token_file is missing: name one, such as /var/lib/kioskd/token, which kioskd makes itself"
+            own = "such as /var/lib/kioskd/token, which kioskd makes itself (in a desktop session: /home/NAME/.local/state/kioskd/token)"
+            return f"listen lets others in, and token_file is missing: name one, {own}"
     return None
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-# Its name tells the core what it is; its frame is where a forbidden place is tried (see ``Page.attach``).
+# Dark: about:blank is white. Its name tells the core what it is; its frame is where a forbidden place is tried (see ``Page.attach``).
 START_PAGE = "data:text/html;charset=utf-8;kioskd=start,<html style='background:%23000'><iframe hidden>"
 POLICY = "/etc/chromium/policies/managed/kioskd.json"  # Debian's place; what every Chromium of the machine is held to
 FORBIDDEN = "file:///kioskd"  # by that; to a Chromium without it, a file that is not there
@@ -45,9 +45,12 @@ FEATURES: tuple[tuple[str, str], ...] = (
 _DISABLE, _ENABLE = "--disable-features=", "--enable-features="
 
 _HEADLESS = ("--headless=new", "--screen-info={1920x1080}")  # the size of a usual wall; --kiosk fills it
+# systemd.exec(5): what it tells a service, and nobody else.
 _NOT_FOR_BROWSERS = (
-    *("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID"),
-    "CREDENTIALS_DIRECTORY",
+    *("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID", "FDSTORE"),
+    *("INVOCATION_ID", "SYSTEMD_EXEC_PID", "MAINPID", "MANAGERPID", "MANAGERPIDFDID", "PIDFILE"),
+    *("JOURNAL_STREAM", "LOG_NAMESPACE", "MEMORY_PRESSURE_WATCH", "MEMORY_PRESSURE_WRITE"),
+    *(f"{kind}_DIRECTORY" for kind in ("CREDENTIALS", "RUNTIME", "STATE", "CACHE", "LOGS", "CONFIGURATION")),
 )
 
 

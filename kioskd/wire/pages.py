@@ -55,15 +55,9 @@ def mistake(template: str, mistakes: tuple[str, ...]) -> str:
     return _filled(template, count=count, mistakes="\n".join(lines))
 
 
-def start(template: str) -> str:
-    """Return the dark page Chromium starts on: ``about:blank`` is white."""
-    return template
-
-
-def data_url(place: Place | None, page: str) -> str:
-    """Return the URL of one of these pages. ``place`` None: the start page, which is nowhere yet."""
-    name = place.value if place else "start"
-    return f"{_KIND}{name};base64,{base64.b64encode(page.encode()).decode('ascii')}"
+def data_url(place: Place, page: str) -> str:
+    """Return the URL of one of these pages."""
+    return f"{_KIND}{place.value};base64,{base64.b64encode(page.encode()).decode('ascii')}"
 
 
 def place(url: str) -> Place | None:

@@ -251,7 +251,7 @@ def test_a_pause_holds_since_it_was_asked_for() -> None:
     world = settled(POLICY)
     world.do("host.ask pause")
     assert world.kernel.judgement.since == world.now
-    assert world.kernel.view.paused_until == world.now + 3600.0
+    assert world.kernel.view.paused_until == world.now + 600.0
     world.do("host.ask pause 0")
     assert world.kernel.view.paused_until is None
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from kioskd.core.steps import Rung
 from kioskd.core.verdict import Verdict
 from kioskd.edges import access
 from kioskd.edges.access import PAIR_S, Pairing
-from kioskd.edges.operator import Glance
+from kioskd.edges.operator import A_WHILE, Glance
 from kioskd.wire.incidents import Evidence
 from tests.aio import asynctest
 from tests.edges.test_http_api import VISIT, Door, until
@@ -236,7 +237,22 @@ async def test_the_console_is_ours_and_runs_only_what_is_ours(tmp_path: Path, pa
             assert "<script>" not in await answer.text() and " style=" not in await answer.text()
 
 
-@pytest.mark.parametrize("wanted", ["soon", "0s", "25h", "-5m", "1e9", "1000m", "500ms", "1.5h", " 9", "9\n"])
+@pytest.mark.parametrize(("wanted", "seconds"), [("", 600), ("1", 1), ("3600", 3600), ("86400s", 86400), ("1440m", 86400), ("24h", 86400)])
+@asynctest
+async def test_a_pause_lasts_from_a_second_to_a_day_in_any_unit(tmp_path: Path, wanted: str, seconds: float) -> None:
+    async with opened(tmp_path) as (door, outside, _):
+        async with outside.post("/api/pause", json={"for": wanted}, headers=console(door)) as answer:
+            assert answer.status == 202
+        assert door.facts == [Asked(Command.PAUSE, for_s=seconds)]
+
+
+def test_what_is_told_of_a_pause_is_a_second_to_a_day_to_the_letter() -> None:
+    for unit, day in (("", 86400), ("s", 86400), ("m", 1440), ("h", 24)):
+        taken = [number for number in range(day + 1000) if re.fullmatch(A_WHILE["pattern"], f"{number}{unit}")]
+        assert taken == list(range(1, day + 1)), unit
+
+
+@pytest.mark.parametrize("wanted", ["soon", "0s", "25h", "-5m", "1e9", "1441m", "86401", "010s", "500ms", "1.5h", " 9", "9\n"])
 @asynctest
 async def test_a_pause_that_is_none_is_refused(tmp_path: Path, wanted: str) -> None:
     async with opened(tmp_path) as (door, outside, _):

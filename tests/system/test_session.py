@@ -43,6 +43,8 @@ def test_enabled_it_waits_for_the_session_and_then_draws_there(session: Machine)
     assert processes(session) == [], "the system's own runs too"
     assert session.shell(f"stat --format=%U {STATE} {STATE}/profile").split() == [USER, USER]
     assert "HEALTHY" in as_user(session, TOLD)
+    said = as_user(session, "kioskctl logs --lines=200")
+    assert "Starting kioskd.service" in said and "= HEALTHY" in said, "systemd's own lines, and ours"
     assert "kioskd.service" in session.shell("cat /proc/$(pgrep -o -x chromium)/cgroup"), "it would outlive the unit"
     assert session.run("pgrep", "--count", "-x", "cage").strip() == "1", "never two compositors"
 

@@ -23,7 +23,10 @@ def test_the_owners_flags_come_last_and_there_is_one_list_of_what_is_off() -> No
 def test_the_browser_hears_nothing_of_systemd() -> None:
     bus = {"DBUS_SESSION_BUS_ADDRESS": "unix:path=/run/user/1000/bus"}
     own = bus | {"HOME": "/h", "NOTIFY_SOCKET": "/n", "WATCHDOG_USEC": "1", "WATCHDOG_PID": "1", "LISTEN_FDS": "1", "DISPLAY": ":9"}
-    own["CREDENTIALS_DIRECTORY"] = "/c"
+    for name in ("INVOCATION_ID", "SYSTEMD_EXEC_PID", "MANAGERPID", "JOURNAL_STREAM", "MEMORY_PRESSURE_WATCH", "MEMORY_PRESSURE_WRITE"):
+        own[name] = "1"
+    for kind in ("CREDENTIALS", "RUNTIME", "STATE", "CACHE", "LOGS", "CONFIGURATION"):
+        own[f"{kind}_DIRECTORY"] = "/c"
     env = environment(own, {"WAYLAND_DISPLAY": "wayland-1"}, "abc")
     assert env.pop("DBUS_SESSION_BUS_ADDRESS") == "disabled:", "nor of the user's own"
     assert env == {"HOME": "/h", "WAYLAND_DISPLAY": "wayland-1", "GTK_THEME": "Adwaita:dark", MARKER: "abc"}

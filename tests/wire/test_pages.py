@@ -8,6 +8,7 @@ import pytest
 from kioskd.core.actions import Place
 from kioskd.web import template
 from kioskd.wire import pages, qr
+from kioskd.wire.flags import START_PAGE
 
 NASTY = '<script>alert("1")</script>{{home}}&'
 ESCAPED = "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;{{home}}&amp;"
@@ -70,7 +71,7 @@ def test_a_sentence_that_quotes_a_whole_file_is_cut() -> None:
     assert "x" * pages.SENTENCE_SHOWN in page and "x" * (pages.SENTENCE_SHOWN + 1) not in page
 
 
-@pytest.mark.parametrize("name", ["holding", "welcome", "mistake", "start"])
+@pytest.mark.parametrize("name", ["holding", "welcome", "mistake"])
 def test_templates_need_nothing_from_anywhere_and_are_dark_from_the_first_byte(name: str) -> None:
     text = template(name)
     assert text.count("http-equiv") == text.count('http-equiv="Content-Security-Policy"')
@@ -87,16 +88,11 @@ def test_a_page_is_recognised_by_its_url(where: Place) -> None:
     assert pages.place(url) is where
 
 
-def test_the_start_page_is_nowhere() -> None:
-    url = pages.data_url(None, pages.start(template("start")))
-    assert url.startswith("data:text/html;charset=utf-8;kioskd=start;base64,")
-    assert pages.place(url) is None
-
-
 @pytest.mark.parametrize(
     "url",
     [
         "",
+        START_PAGE,
         "about:blank",
         "http://wall/;kioskd=holding;base64,",
         "data:text/html,kioskd=holding",
