@@ -97,7 +97,8 @@ class Case:
     control: Control
     why: str  # there is no control, or the control heals
     instead: str  # why its bound is not that of its row
-    same_document: bool  # the page comes back by itself: the document may be the one from before
+    same_document: bool  # the page comes back by itself: document and connection may be those from before
+    anew: bool  # the page has to be loaded anew: one that helps its connection has not done it yet
     once: bool  # one load, and no second
     not_before: Seconds | None  # the page is given so long to help itself
     alone: bool  # its bound is a cold start and a second
@@ -137,6 +138,7 @@ def case(
     why: str = "",
     instead: str = "",
     same_document: bool = False,
+    anew: bool = False,
     once: bool = False,
     not_before: Seconds | None = None,
     alone: bool = False,
@@ -163,7 +165,7 @@ def case(
             await play(scene, **each)
 
         CASES[slug] = Case(
-            slug, row, said, played, within, undisturbed, touches, control, why, instead, same_document, once, not_before,
+            slug, row, said, played, within, undisturbed, touches, control, why, instead, same_document, anew, once, not_before,
             alone, slow, inside, machine, unheard,
         )  # fmt: skip
         return play
