@@ -70,7 +70,7 @@ def _head(it: Record) -> Iterator[str]:
     yield ""
     yield "A page is *back* when the dashboard's own server says so: a page of the newest version holds a live connection that was opened"
     yield "since the fault, and has echoed a number that the server sent since, from inside an animation frame. Where the page is to come"
-    yield "back by itself, any live connection counts; where it has to be loaded anew, another document does. That is the same whoever keeps"
+    yield "back by itself, any live connection counts; where it is to be loaded anew, another document. That is the same whoever keeps"
     yield "the browser. kioskd is asked only whether it is calm before a fault, and what it shows where nothing but kioskd can know: the"
     yield "holding page, its problems. Each fault is injected into a real Chromium before a real server. All meet the same machine: as many"
     yield "at a time or, where the bound leaves no room for that, nobody beside them. Seconds are the worst of all repeats, of first tries."
