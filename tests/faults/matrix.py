@@ -29,6 +29,7 @@ from tests.faults.case import Times, quick, shipped
 from tests.faults.plan import WAITS, Job, Plan, mixed, several
 from tests.faults.play import NOT_PLAYED, Outcome, limit_s, play
 from tests.faults.record import AGAIN, ALONE, COMPANY, Record, Try, moment, read, whole
+from tests.faults.remains import ended
 from tests.faults.stage import cached
 from tests.faults.victims import JUDGED, NAMES
 from tests.faults.where import TREE, chromium, cold, commit, machine
@@ -80,6 +81,8 @@ class Run:
             outcome = Outcome(
                 job.case.name, job.who, job.seed, self._times.quick, self._times.cold, bound, bound, None, False, f"{NOT_PLAYED}: {error!r}"
             )  # fmt: skip
+        if (task := asyncio.current_task()) is not None and task.cancelling():
+            raise asyncio.CancelledError  # who interrupts a run interrupts all that it has started: what comes of that is no outcome
         done = Try(outcome, len(self._record.runs) - 1, job.repeat, remark, moment())
         self._record.add(done)
         self._write(done.line())
@@ -181,7 +184,8 @@ async def run(options: argparse.Namespace) -> int:
         takes = sum(job.takes_s(times) / (1 if job.alone else options.jobs) for job in left)
         print(f"{len(left)} to play, {options.jobs} at a time, seed {plan.seed}: by their bounds {takes / 3600:.1f} h", file=sys.stderr)
         print(f"C, a cold start of a bare Chromium: {times.cold:.2f} s", file=sys.stderr)
-        await Run(record, options.jobs, times, folder, write).play()
+        with ended(folder):
+            await Run(record, options.jobs, times, folder, write).play()
     return summary(record, time.monotonic() - began)
 
 
@@ -291,6 +295,9 @@ def main() -> int:
     except KioskdError as error:
         print(error, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"Interrupted{': the same words go on with it' * bool(options.into)}.", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

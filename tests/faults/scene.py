@@ -63,9 +63,9 @@ class Scene:
     pid: int = 0
     loads: int = 0
     noted_at: float | None = None  # monotonic, when that was noted
-    calm_at: float | None = None  # the same, for the first time: before any fault
     moment: float | None = None
     burns: bool = False  # a script of the page takes all that a processor has
+    calm_at: float | None = None  # monotonic, when it was noted for the first time: before any fault
 
     @property
     def victim(self) -> Victim:
@@ -120,8 +120,8 @@ class Scene:
     async def note(self) -> None:
         """Note what there is before the fault."""
         self.noted_at = time.monotonic()
-        self.calm_at = self.calm_at or self.noted_at
         self.document, self.pid, self.loads = await self.dashboard.document(), self.victim.pid, len(await self.dashboard.loads())
+        self.calm_at = self.calm_at or self.noted_at
 
     def begins(self) -> None:
         """The fault begins now, or has been mended just now: seconds count from here."""

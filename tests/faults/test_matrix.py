@@ -6,12 +6,15 @@ import fcntl
 import heapq
 import json
 import os
+import signal
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.faults import matrix, where
@@ -21,7 +24,8 @@ from tests.faults.play import Outcome
 from tests.faults.record import AGAIN, ALONE, COMPANY, Try, read, whole
 from tests.faults.victims import NAMES
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "faults"
+TREE = Path(__file__).parents[2]
+SCRIPT = TREE / "scripts" / "faults"
 TIMES = dataclasses.replace(shipped(), cold=0.5)
 WORDS = ("--repeat", "2", "--seed", "7", "--jobs", "2", "--case", "browser-killed", "--case", "gave-up-socket", "--case", "alert")
 
@@ -272,6 +276,40 @@ def test_another_kioskd_and_another_chromium_are_refused(sittings: Sittings, com
     monkeypatch.setenv("KIOSKD_COMMIT", "abc1234+")
     status, _, error = command("--into", str(sittings.file))
     assert status == 2 and "was begun with commit abc1234, and here is abc1234+" in error
+
+
+def test_what_an_interruption_makes_of_a_case_is_no_outcome(sittings: Sittings, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def interrupted(case: Case, who: str, folder: Path, *_: Any) -> Outcome:
+        if folder.name == "2":
+            os.kill(os.getpid(), signal.SIGINT)
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            raise ConnectionError("what it had started was interrupted, too") from None
+        raise AssertionError("it is interrupted")
+
+    monkeypatch.setattr(matrix, "play", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        sittings.sit(*WORDS)
+    assert len(sittings.file.read_bytes().splitlines()) == 1, "the header"
+
+
+def test_nothing_outlives_a_run_that_was_killed(tmp_path: Path) -> None:
+    plays = f"""
+import subprocess, sys
+from pathlib import Path
+from tests.faults.remains import ended
+with ended(Path({str(tmp_path)!r})):
+    loop = subprocess.Popen(["sh", "-c", "while true; do sleep 1000; done"], start_new_session=True)
+    print(loop.pid, flush=True)
+    sys.stdin.read()
+"""
+    with subprocess.Popen([sys.executable, "-c", plays], cwd=TREE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as it:
+        assert it.stdout is not None
+        loop = psutil.Process(int(it.stdout.readline()))
+        assert loop.is_running()
+        it.kill()
+    loop.wait(20.0)
 
 
 def test_two_do_not_write_into_one(sittings: Sittings, command: Any) -> None:
