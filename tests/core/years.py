@@ -9,7 +9,7 @@ What holds is what holds in every world (``invariants.py``: at every turn), and 
 - the page is back within its bound, the verdict HEALTHY and the rung CALM, and stays so: in quiet nothing is done at all;
 - a server alone never costs the browser.
 
-A life with a complaint ends there. ``shrink.py`` makes a scenario of it.
+A life with a complaint ends there, whatever the core has raised. ``shrink.py`` makes a scenario of it.
 """
 
 import random
@@ -116,7 +116,7 @@ class Complaint(AssertionError):
         self.at, self.expect = at, expect
 
 
-def where(error: AssertionError) -> str:
+def where(error: Exception) -> str:
     """Return what tells one complaint from another: the place in the code that raised it."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
@@ -178,22 +178,22 @@ def settled_world(kiosk: dict[str, Any]) -> World:
 
 
 def live(life: str, kiosk: dict[str, Any], told: list[Story]) -> Told:
-    """Live a life, up to its end or its first complaint."""
-    world = settled_world(kiosk)
-    result = Told(happened=Counter(), taken=world.watch.taken)
-    began = world.now
-    for number, story in enumerate(told):
-        try:
+    """Live a life, up to its end or its first complaint: one that does not even begin has no stories."""
+    result, begun, world = Told(), 0, None
+    try:
+        world = settled_world(kiosk)
+        began = world.now
+        for story in told:
+            begun += 1
             back, rung = tell(world, story)
-        except AssertionError as error:
-            complaint = f"{type(error).__name__}: {error}"
-            result.failed.append(Failed(life, kiosk, tuple(told[: number + 1]), complaint, where(error)))
-            break
-        result.happened.update(story.faults)
-        if story.alone is not None:
-            result.back.setdefault(story.alone, []).append(back)
-            result.cured.setdefault(story.alone, Counter())[rung] += 1
-    result.seconds, result.turns = world.now - began, world.turns
+            result.happened.update(story.faults)
+            if story.alone is not None:
+                result.back.setdefault(story.alone, []).append(back)
+                result.cured.setdefault(story.alone, Counter())[rung] += 1
+    except Exception as error:  # a mistake of the core's may be of any kind
+        result.failed.append(Failed(life, kiosk, tuple(told[:begun]), f"{type(error).__name__}: {error}", where(error)))
+    if world is not None:
+        result.seconds, result.turns, result.taken = world.now - began, world.turns, world.watch.taken
     return result
 
 
