@@ -16,13 +16,13 @@ from kioskd.core.orders import order
 from kioskd.core.steps import STEPS, Remedy
 from kioskd.core.verdict import Verdict
 from tests.core import years
-from tests.core.faults import FAULTS
+from tests.core.faults import FAULTS, STUBBORN
 from tests.core.invariants import Recorded
 from tests.core.quiet import pass_quietly
 from tests.core.scenario import load, play, policy
 from tests.core.shrink import shrink, write
 from tests.core.world import World, settled
-from tests.core.years import KIOSKS, Failed, Story, Told, lived, lives, one_life
+from tests.core.years import KIOSKS, TURNS, Failed, Story, Told, lived, lives, one_life
 
 
 def short(failed: Failed) -> str:
@@ -35,6 +35,8 @@ def test_a_life_of_each_kiosk_from_another_seed_each_time() -> None:
         result.add(lived(life))
     assert not result.failed, "\n".join(map(short, result.failed))
     assert all(result.happened[fault.name] >= 10 for fault in FAULTS)
+    assert all(result.happened[fault.name] == len(KIOSKS) for fault in STUBBORN)
+    assert result.turns <= TURNS * len(KIOSKS)
     assert result.seconds == pytest.approx(len(KIOSKS) * years.LIFE_S, rel=0.05)
 
 

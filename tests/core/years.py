@@ -2,7 +2,8 @@
 
 A *life* is a tenth of a year of one kiosk. Each fault of ``faults.py`` befalls it ten times or more: once alone, in a calm world, where
 the bound of the design's table holds, and else in company, where the page is back at the slowest pace at the latest. After each story there
-is quiet: half an hour to days, most of it skipped (``quiet.py``). The faults are dealt, not drawn: ten years are a thousand of each.
+is quiet: half an hour to days, most of it skipped (``quiet.py``). The faults are dealt, not drawn: ten years are a thousand of each, a
+hundred of them alone; and a hundred of each that outlasts the ladder (``STUBBORN``).
 
 What holds is what holds in every world (``invariants.py``: at every turn), and of a story:
 
@@ -35,6 +36,9 @@ LIFE_S = YEAR_S / LIVES_A_YEAR
 
 #: Of each fault in a life: one alone, so many in company; more of those that do not befall each kiosk.
 IN_COMPANY = {None: 9, False: 14, True: 30}
+
+#: What a life may cost, in turns of the core (20,000 are usual): how long ten years take is the machine's matter, how many turns is not.
+TURNS = 30_000
 
 #: A story in company has at most so many faults, and so long a pause between two of them on average.
 COMPANY, PAUSE_S = 30, 4.0
@@ -125,11 +129,11 @@ def where(error: Exception) -> str:
 # --- what happens -------------------------------------------------------------------------------
 
 
-def stories(rng: random.Random, kiosk: dict[str, Any], also: tuple[Fault, ...] = ()) -> list[Story]:
-    """Deal out a life. ``also``: what befalls it once more, alone."""
+def stories(rng: random.Random, kiosk: dict[str, Any]) -> list[Story]:
+    """Deal out a life."""
     elsewhere = "url" in kiosk.get("deploy", {})
     faults = [fault for fault in FAULTS if fault.elsewhere in (None, elsewhere)]
-    told = [_alone(rng, fault, kiosk) for fault in (*faults, *also)]
+    told = [_alone(rng, fault, kiosk) for fault in (*faults, *STUBBORN)]
     deck = [fault for fault in faults for _ in range(IN_COMPANY[fault.elsewhere])]
     rng.shuffle(deck)
     while deck:
@@ -256,7 +260,7 @@ def one_life(name: str) -> Life:
     """Return a life by its name, which is all that it takes to have it again."""
     number = int(name.rpartition("/")[2])
     kiosk = KIOSKS[number % len(KIOSKS)]
-    return name, kiosk, stories(random.Random(name), kiosk, STUBBORN if number % LIVES_A_YEAR < len(KIOSKS) else ())
+    return name, kiosk, stories(random.Random(name), kiosk)
 
 
 def lived(life: Life) -> Told:
