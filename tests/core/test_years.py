@@ -2,6 +2,8 @@
 
 import os
 import secrets
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -23,6 +25,8 @@ from tests.core.scenario import load, play, policy
 from tests.core.shrink import shrink, write
 from tests.core.world import World, settled
 from tests.core.years import KIOSKS, TURNS, Failed, Story, Told, lived, lives, one_life
+
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "years"
 
 
 def short(failed: Failed) -> str:
@@ -191,3 +195,32 @@ def test_a_life_that_does_not_begin_is_a_complaint_too(monkeypatch: pytest.Monke
     monkeypatch.undo()
     play(scenario)
 
+
+# --- the script -----------------------------------------------------------------------------------
+
+
+def script(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, SCRIPT, *arguments], capture_output=True, text=True, timeout=60)
+
+
+def test_the_seed_is_said_first_and_what_it_cost_last() -> None:
+    done = script("--life", "said/0", "--processes", "1")
+    first, *_, last = done.stdout.splitlines()
+    assert (done.returncode, first, done.stderr) == (0, "seed said/0", "")
+    assert last.startswith("0.10 years in ") and last.endswith("seed said/0")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--life", "abc"), ("--life", "abc/"), ("--life", "/1"), ("--life", "abc/-1"),
+        ("--processes", "0"), ("--processes", "1.5"), ("--processes", "nan"), ("--processes", "two"),
+        ("--years", "nan"), ("--years", "-5"), ("--years", "0"), ("--years", "inf"), ("--years", "many"),
+        ("--write-to", "/nowhere"), ("--write-to", "/dev/null"),
+    ],
+)  # fmt: skip
+def test_what_is_asked_wrongly_is_said_at_once(arguments: tuple[str, str]) -> None:
+    done = script(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    option, value = arguments
+    assert f"error: argument {option}: " in done.stderr and repr(value) in done.stderr and "give " in done.stderr
