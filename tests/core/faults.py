@@ -154,7 +154,9 @@ def _host() -> Iterator[Fault]:
 
 FAULTS = (*_page(), *_browser(), *_server(), *_deploy(), *_host())
 
-#: What outlasts the ladder: its last rungs are reached only by these, and they take long to tell. Alone, in three lives of ten.
+#: What outlasts the ladder: its last rungs are reached only by these. Each comes once in a life, alone, as every fault does; and not in
+#: company, where all ends within two minutes. So ten years have a hundred of each, not a thousand: minutes in which something is wrong
+#: cannot be skipped, so that one takes a thousand turns of the core and any other fault thirty. A thousand would make three minutes of one.
 _FORGET = ("page.forget_sockets", "page.give_up_socket")
 STUBBORN = (
     Fault("page.forget_sockets, long", _FORGET, _after(LAST_PACE_S + 60), ("page.remember_sockets",), (400.0, 700.0)),

@@ -57,7 +57,7 @@ class Candidate:
         """Return where it fails, if it does."""
         try:
             play(self.scenario())
-        except AssertionError as error:
+        except Exception as error:  # whatever the core has raised
             return where(error)
         return None
 
@@ -67,13 +67,15 @@ def shrink(failed: Failed) -> dict[str, Any] | None:
     for before, quiet in product(BEFORE, (2 * CALM_S, QUIET_S)):
         candidate = _candidate(failed, failed.stories[-before - 1 :], quiet)
         if candidate is not None and (place := candidate.fails()) is not None:
-            complaint = failed.complaint.partition(": ")[2].partition("\n")[0]
+            complaint = failed.complaint.removeprefix("Complaint: ").removeprefix("AssertionError: ").partition("\n")[0]
             return _shortest(candidate, place).scenario(f"found in life {failed.life}: {complaint}")
     return None
 
 
 def _candidate(failed: Failed, stories: tuple[Story, ...], quiet: float) -> Candidate | None:
     """The stories, with so much quiet between them, and what was expected of the last: found by living it once more."""
+    if not stories:  # it fails before anything happens
+        return Candidate(failed.kiosk, (), ((1.0, {"whatever": True}),))
     world = settled_world(failed.kiosk)
     events: list[Event] = []
     before = world.now
@@ -90,14 +92,14 @@ def _candidate(failed: Failed, stories: tuple[Story, ...], quiet: float) -> Cand
         before = at
         try:
             tell(world, story if is_last else replace(story, quiet=quiet))
-        except AssertionError as error:
+        except Exception as error:
             if not is_last or where(error) != failed.where:
                 return None
             return Candidate(failed.kiosk, tuple(events), _expected(error, began - at, world.now - at))
     return None
 
 
-def _expected(error: AssertionError, began: float, now: float) -> tuple[tuple[float, dict[str, Any]], ...]:
+def _expected(error: Exception, began: float, now: float) -> tuple[tuple[float, dict[str, Any]], ...]:
     """What failed, in the words of a scenario; an invariant that was broken needs no words: it fails while it is played."""
     if not isinstance(error, Complaint):
         return ((max(0.0, now) + 1.0, {"whatever": True}),)
