@@ -38,6 +38,7 @@ from kioskd.edges import processes
 from kioskd.errors import EdgeUnavailable
 from tests.faults.case import quick
 from tests.faults.scene import Missed, Scene, scene
+from tests.faults.visitor import Visitor, admitting
 
 #: So much may memory grow after the warm-up.
 GROWTH = 0.05
@@ -76,16 +77,22 @@ SIZE, AFTER_S, LASTS_S, REST_S = (2, 5), (0.0, 8.0), (1.0, 10.0), (0.0, 10.0)
 #: So long a round takes at most, but for the ladder's slowest pace: twice all faults and the way back, and the quiet.
 ROUND_S = REST_S[1] + 2 * (AFTER_S[1] + LASTS_S[1] + BACK_S) + BACK_S + 20.0
 
+#: A person has touched the page, or has seen which pages there are, within so many seconds, or does not come to it.
+PERSON_S = 5.0
+
 #: kioskd has told its story within so many seconds, or does not.
 TOLD_S = 10.0
 
 #: A page is silent after so many seconds. It is the longest of what kioskd waits for before it holds that something is wrong: of a page
-#: that is empty, or says that it is not alive, the server sees nothing, and kioskd nothing sooner than it asks.
+#: that is empty, or says that it is stuck, the server sees nothing, and kioskd nothing sooner than it asks.
 SILENCE_S = 4.0
 NOTICED_S = SILENCE_S + 2 * quick().interval
 
 #: The page sends an echo each second: one that is there still is heard of within so many.
 STILL_S = 5.0
+
+#: Shown by the page when it is told to, and at no other time: a page that gives up says so in English, and is to be known by its socket.
+STUCK_TEXT = "Ingen anslutning till servern"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +127,17 @@ def told(verb: str, fatal: bool = False, **arguments: Any) -> Fault:
         return await it.dashboard.do(verb, **arguments)
 
     return Fault(begins, fatal=fatal)
+
+
+def touched(verb: str) -> Fault:
+    """The page is told to do what Chromium lets it do only after a person has touched it."""
+
+    async def begins(it: Scene, one: Injection) -> int:
+        async with visiting(it) as visitor:
+            await visitor.click()
+            return await it.dashboard.do(verb)
+
+    return Fault(begins)
 
 
 def switched(**switches: Any) -> Fault:
@@ -217,8 +235,12 @@ FAULTS: dict[str, Fault] = {
     "alert": told("alert"),
     "confirm": told("confirm"),
     "prompt": told("prompt"),
+    "asks before it is left": touched("beforeunload"),
+    "prints": told("print"),
+    "pop-up": touched("popup"),
     "download": told("download"),
     "blank": told("blank"),
+    "says that it is stuck": told("stuck_text", text=STUCK_TEXT),
     "not alive": told("alive", value=False),
     "sockets refused": switched(socket="refuse"),
     "sockets closed at once": switched(socket="accept_and_close"),
@@ -244,6 +266,19 @@ EVERY_KIND_MIN = len(FAULTS) / RATE
 def _kiosk(it: Scene) -> Kiosk:
     assert it.kiosk is not None, "it is started"
     return it.kiosk
+
+
+@contextlib.asynccontextmanager
+async def visiting(it: Scene) -> AsyncIterator[Visitor]:
+    """A person at the browser; raises EdgeUnavailable, or TimeoutError, where it is about to end, or stands still."""
+    visitor = Visitor(it.profile)
+    try:
+        async with asyncio.timeout(PERSON_S), visitor:
+            yield visitor
+    except (aiohttp.ClientError, KeyError, TypeError, ValueError) as error:
+        raise EdgeUnavailable(f"Cannot come to the browser: {error!r}") from error
+    finally:
+        await visitor.__aexit__(None, None, None)  # nobody else lets go where it did not get in
 
 
 # --- what comes ---------------------------------------------------------------------------------
@@ -546,6 +581,9 @@ class Soak:
             raise Missed(f"the browser was restarted {restarts} times in one round, and {most} times are allowed")
         if (many := len(self._it.victim.processes(""))) != 1:
             raise Missed(f"{many} browsers at a time")
+        async with visiting(self._it) as visitor:
+            if len(pages := await visitor.pages()) != 1:
+                raise Missed(f"{len(pages)} pages in one browser: {pages}")
         if len(zombies := watch.zombies()) > ZOMBIES:
             raise Missed(f"zombies: {zombies}")
         await watch.measure()
@@ -583,7 +621,8 @@ async def stage(folder: Path, seed: int) -> AsyncIterator[Scene]:
     """A kioskd that is not started yet, with a page that gives up easily."""
     async with scene("kioskd", folder, dataclasses.replace(quick(), cold=0.0), seed) as it:
         it.follows_deploys()
-        it.config = merged(it.config, {"health": {"websocket": {"silence": SILENCE_S}}})
+        it.command = admitting(it.folder)
+        it.config = merged(it.config, {"health": {"websocket": {"silence": SILENCE_S}, "page": {"stuck_text": STUCK_TEXT}}})
         await it.dashboard.switch(retry="weak", tries=5, retry_s=0.5)
         yield it
 
