@@ -618,12 +618,13 @@ async def _lives(process: asyncio.subprocess.Process) -> None:
 
 @contextlib.asynccontextmanager
 async def stage(folder: Path, seed: int) -> AsyncIterator[Scene]:
-    """A kioskd that is not started yet, with a page that gives up easily."""
+    """A kioskd that is not started yet, with a page that gives up easily, whichever process of the server serves it."""
     async with scene("kioskd", folder, dataclasses.replace(quick(), cold=0.0), seed) as it:
         it.follows_deploys()
         it.command = admitting(it.folder)
         it.config = merged(it.config, {"health": {"websocket": {"silence": SILENCE_S}, "page": {"stuck_text": STUCK_TEXT}}})
-        await it.dashboard.switch(retry="weak", tries=5, retry_s=0.5)
+        it.dashboard.insists = {"retry": "weak", "tries": 5, "retry_s": 0.5}
+        await it.dashboard.switch()
         yield it
 
 
