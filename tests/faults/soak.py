@@ -341,12 +341,12 @@ def looked(took: float) -> float:
 
 async def answered(asking: Coroutine[Any, Any, object], within: float) -> float:
     """Return after how many seconds an answer came, less those that the asker was late; raise Missed beyond ``within``."""
-    task, seconds = asyncio.ensure_future(asking), 0.0
+    task, seconds, clock = asyncio.ensure_future(asking), 0.0, asyncio.get_running_loop().time
     try:
         while not task.done() and seconds <= within:
-            began = time.monotonic()
+            began = clock()
             await asyncio.wait({task}, timeout=LOOK_S)
-            seconds += looked(time.monotonic() - began)
+            seconds += looked(clock() - began)
         if seconds > within:
             raise Missed(f"kioskd had not answered after {seconds:.2f} s: its loop stood still for {LATE_S:g} s, or nearly")
         await task

@@ -4,15 +4,16 @@ import asyncio
 import contextlib
 import itertools
 import re
+import selectors
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import psutil
@@ -22,7 +23,9 @@ from kioskd.errors import EdgeUnavailable, KioskdError
 from tests.aio import asynctest
 from tests.faults import soak
 from tests.faults.scene import Missed
-from tests.faults.soak import EVERY_KIND_MIN, FAULTS, LOOK_S, RESTARTS, SPARE, THREADS, Fault, Injection, Reading, Round, Soak, Watch
+from tests.faults.soak import FAULTS, LATE_S, LOOK_S, PACE_S, RESTARTS, SPARE, Fault, Injection, Reading, Round, Soak, Watch
+
+T = TypeVar("T")
 
 # --- what comes -----------------------------------------------------------------------------------
 
@@ -53,10 +56,10 @@ def test_a_run_lacks_what_did_not_take_effect() -> None:
     every = Counter(list(FAULTS))
     assert soak.lacking(Counter({"alert": 4}), 2.0) == []
     assert soak.lacking(Counter({"alert": 3}), 2.0) == ["3 faults took effect, and 4 are the least in 2 minutes"]
-    assert soak.lacking(every, EVERY_KIND_MIN) == []
-    (said,) = soak.lacking(every - Counter(["alert"]) + Counter({"blank": 1}), EVERY_KIND_MIN)
+    assert soak.lacking(every, soak.EVERY_KIND_MIN) == []
+    (said,) = soak.lacking(every - Counter(["alert"]) + Counter({"blank": 1}), soak.EVERY_KIND_MIN)
     assert said.endswith("minutes: alert")
-    assert soak.lacking(every - Counter(["alert"]), EVERY_KIND_MIN - 1) == []
+    assert soak.lacking(every - Counter(["alert"]), soak.EVERY_KIND_MIN - 1) == []
 
 
 WARM = Reading(40e6, 11, 8, Counter({"renderer": 2, "gpu-process": 1}))
@@ -66,10 +69,10 @@ WARM = Reading(40e6, 11, 8, Counter({"renderer": 2, "gpu-process": 1}))
     ("now", "said"),
     [
         (WARM, ""),
-        (replace(WARM, memory=41.9e6, threads=THREADS, processes=Counter({"renderer": 2 + SPARE, "utility": SPARE})), ""),
+        (replace(WARM, memory=41.9e6, threads=soak.THREADS, processes=Counter({"renderer": 2 + SPARE, "utility": SPARE})), ""),
         (replace(WARM, memory=42.1e6), "memory grew from 40.0 to 42.1 MB"),
         (replace(WARM, descriptors=12), "descriptors grew from 11 to 12"),
-        (replace(WARM, threads=THREADS + 1), f"{THREADS + 1} threads"),
+        (replace(WARM, threads=soak.THREADS + 1), f"{soak.THREADS + 1} threads"),
         (replace(WARM, processes=Counter({"renderer": 3 + SPARE})), f"processes grew from 2 to {3 + SPARE} of the kind renderer"),
         (replace(WARM, processes=Counter({"sleep": 1 + SPARE})), f"processes grew from 0 to {1 + SPARE} of the kind sleep"),
     ],
@@ -96,52 +99,72 @@ def test_processes_are_counted_by_their_kind_wherever_they_belong() -> None:
 # --- lateness -------------------------------------------------------------------------------------
 
 
-class Blocked:
-    """It answers at once, but for a time in which it does nothing."""
+class Clock(selectors.SelectSelector):
+    """Nobody waits: a clock moves on."""
 
-    def __init__(self, after: float, seconds: float) -> None:
-        self._begins = time.monotonic() + after
-        self._ends = self._begins + seconds
+    now = 1000.0
 
-    async def status(self) -> None:
-        if self._begins <= time.monotonic() < self._ends:
-            await asyncio.sleep(self._ends - time.monotonic())
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self.now += timeout or 0.0
+        return super().select(0)
 
 
-@asynctest
-async def test_a_loop_that_stood_still_for_more_than_a_second_is_late_whenever_that_began() -> None:
-    async def followed(after: float) -> None:
-        with pytest.raises(Missed, match="its loop stood still"):
-            async with asyncio.timeout(4):
-                await Watch(1, Path("/nobody's")).follow(Blocked(after, 1.25).status)
+def timed(story: Callable[[Clock], Coroutine[Any, Any, T]]) -> T:
+    """Run a story in a loop whose clock is a number, so that no busy machine is part of it."""
+    clock = Clock()
 
-    await asyncio.gather(*(followed(0.2 + nth * 0.06) for nth in range(9)))
+    class Loop(asyncio.SelectorEventLoop):
+        def time(self) -> float:
+            return clock.now
+
+    with asyncio.Runner(loop_factory=lambda: Loop(clock)) as runner:
+        return runner.run(story(clock))
 
 
-@asynctest
-async def test_a_loop_that_stood_still_for_less_is_not() -> None:
-    watch = Watch(1, Path("/nobody's"))
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(1.5):
-            await watch.follow(Blocked(0.2, 0.6).status)
-    assert 0.4 < watch.late < 0.8
+def followed(clock: Clock, begins: float, seconds: float) -> Coroutine[Any, Any, float]:
+    """Follow a kioskd that answers at once, but for a time in which its loop stands still; return the latest answer."""
+    begins += clock.now
+
+    async def status() -> None:
+        if begins <= clock.now < begins + seconds:
+            await asyncio.sleep(begins + seconds - clock.now)
+
+    async def follow() -> float:
+        watch = Watch(1, Path("/nobody's"))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(5):
+                await watch.follow(status)
+        return watch.late
+
+    return follow()
+
+
+@pytest.mark.parametrize("nth", range(20))
+def test_a_loop_that_stood_still_for_more_than_a_second_is_late_whenever_that_began(nth: int) -> None:
+    with pytest.raises(Missed, match="its loop stood still"):
+        timed(lambda clock: followed(clock, 0.3 + nth * PACE_S / 7, LATE_S + 0.001))
+
+
+@pytest.mark.parametrize("nth", range(20))
+def test_a_loop_that_stood_still_for_less_is_not(nth: int) -> None:
+    late = timed(lambda clock: followed(clock, 0.3 + nth * PACE_S / 7, 0.8))
+    assert 0.8 - PACE_S <= late <= 0.801
 
 
 def test_of_a_look_that_took_far_too_long_no_more_counts_than_a_look() -> None:
     assert [soak.looked(took) for took in (0.0, LOOK_S, 1.4 * LOOK_S, 1.5 * LOOK_S, 2.0)] == [0.0, LOOK_S, 1.4 * LOOK_S, LOOK_S, LOOK_S]
 
 
-@asynctest
-async def test_what_the_asker_is_late_by_itself_does_not_count() -> None:
-    async def answer() -> None:
-        await asyncio.sleep(0.1)
+@pytest.mark.parametrize("answers", [0.12, 0.5])
+def test_what_the_asker_is_late_by_itself_does_not_count(answers: float) -> None:
+    async def busy(clock: Clock) -> float:
+        def compute() -> None:
+            clock.now += 30.0
 
-    async def busy() -> None:
-        await asyncio.sleep(0.05)
-        time.sleep(0.6)  # noqa: ASYNC251 - this is what it is about
+        asyncio.get_running_loop().call_later(0.06, compute)
+        return await soak.answered(asyncio.sleep(answers), 1.0)
 
-    seconds, _ = await asyncio.gather(soak.answered(answer(), 0.3), busy())
-    assert seconds < 0.3
+    assert timed(busy) < answers
 
 
 @asynctest
