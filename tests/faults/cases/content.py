@@ -5,6 +5,7 @@ import re
 from kioskd.demo.kiosk import merged
 from tests.faults.case import Touches, case
 from tests.faults.scene import Scene
+from tests.faults.stage import START_S
 
 STUCK_TEXT = "Ingen anslutning till servern"
 
@@ -51,7 +52,10 @@ async def blank_until_the_next_deploy(scene: Scene) -> None:
     scene.follows_deploys()
     scene.config = merged(scene.config, NO_SOCKET)
     await scene.start()
+    known = await scene.shows(1)
     await script_not_found(scene, "2")
+    # Where it was loaded amid the deploy, as far as kioskd can tell, it is loaded once more for that.
+    await scene.shows(START_S, versions__screen=lambda version: version not in (None, known["versions"]["screen"]))
     before = len(await scene.dashboard.loads())
     await scene.lasts(scene.times.blank_after + 5)
     await scene.note()
