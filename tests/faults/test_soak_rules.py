@@ -21,9 +21,11 @@ import pytest
 
 from kioskd.errors import EdgeUnavailable, KioskdError
 from tests.aio import asynctest
-from tests.faults import soak
+from tests.faults import soak, soak_faults, soak_watch
 from tests.faults.scene import Missed
-from tests.faults.soak import FAULTS, LATE_S, LOOK_S, PACE_S, RESTARTS, SPARE, Fault, Injection, Reading, Round, Soak, Watch
+from tests.faults.soak import Soak
+from tests.faults.soak_faults import FAULTS, RESTARTS, Fault, Injection, Round
+from tests.faults.soak_watch import LATE_S, LOOK_S, PACE_S, SPARE, Reading, Watch
 
 T = TypeVar("T")
 
@@ -31,13 +33,13 @@ T = TypeVar("T")
 
 
 def test_a_seed_gives_the_same_faults_in_the_same_order() -> None:
-    once, again, other = ([*itertools.islice(soak.rounds(seed), 40)] for seed in (7, 7, 8))
+    once, again, other = ([*itertools.islice(soak_faults.rounds(seed), 40)] for seed in (7, 7, 8))
     assert once == again and once != other
     assert len({each.pause for each in once}) == 40 and all(0 <= each.pause <= 10 for each in once)
 
 
 def test_every_kind_has_its_turn_and_none_comes_twice_in_a_round() -> None:
-    named = [[each.name for each in one.injections] for one in itertools.islice(soak.rounds(7), 60)]
+    named = [[each.name for each in one.injections] for one in itertools.islice(soak_faults.rounds(7), 60)]
     assert all(2 <= len(names) <= 6 and len(names) == len(set(names)) for names in named)
     flat = list(itertools.chain(*named))
     first, second = flat[: len(FAULTS)], flat[len(FAULTS) : 2 * len(FAULTS)]
@@ -48,18 +50,18 @@ def test_every_kind_has_its_turn_and_none_comes_twice_in_a_round() -> None:
 
 
 def test_a_round_may_cost_an_incidents_restarts_and_those_of_what_ends_the_browser() -> None:
-    assert soak.allowed([]) == soak.allowed(["alert", "server killed"]) == RESTARTS
-    assert soak.allowed(["browser killed", "endless loop", "alert"]) == 3 * RESTARTS
+    assert soak_faults.allowed([]) == soak_faults.allowed(["alert", "server killed"]) == RESTARTS
+    assert soak_faults.allowed(["browser killed", "endless loop", "alert"]) == 3 * RESTARTS
 
 
 def test_a_run_lacks_what_did_not_take_effect() -> None:
     every = Counter(list(FAULTS))
-    assert soak.lacking(Counter({"alert": 4}), 2.0) == []
-    assert soak.lacking(Counter({"alert": 3}), 2.0) == ["3 faults took effect, and 4 are the least in 2 minutes"]
-    assert soak.lacking(every, soak.EVERY_KIND_MIN) == []
-    (said,) = soak.lacking(every - Counter(["alert"]) + Counter({"blank": 1}), soak.EVERY_KIND_MIN)
+    assert soak_faults.lacking(Counter({"alert": 4}), 2.0) == []
+    assert soak_faults.lacking(Counter({"alert": 3}), 2.0) == ["3 faults took effect, and 4 are the least in 2 minutes"]
+    assert soak_faults.lacking(every, soak_faults.EVERY_KIND_MIN) == []
+    (said,) = soak_faults.lacking(every - Counter(["alert"]) + Counter({"blank": 1}), soak_faults.EVERY_KIND_MIN)
     assert said.endswith("minutes: alert")
-    assert soak.lacking(every - Counter(["alert"]), soak.EVERY_KIND_MIN - 1) == []
+    assert soak_faults.lacking(every - Counter(["alert"]), soak_faults.EVERY_KIND_MIN - 1) == []
 
 
 WARM = Reading(40e6, 11, 8, Counter({"renderer": 2, "gpu-process": 1}))
@@ -69,16 +71,16 @@ WARM = Reading(40e6, 11, 8, Counter({"renderer": 2, "gpu-process": 1}))
     ("now", "said"),
     [
         (WARM, ""),
-        (replace(WARM, memory=41.9e6, threads=soak.THREADS, processes=Counter({"renderer": 2 + SPARE, "utility": SPARE})), ""),
+        (replace(WARM, memory=41.9e6, threads=soak_watch.THREADS, processes=Counter({"renderer": 2 + SPARE, "utility": SPARE})), ""),
         (replace(WARM, memory=42.1e6), "memory grew from 40.0 to 42.1 MB"),
         (replace(WARM, descriptors=12), "descriptors grew from 11 to 12"),
-        (replace(WARM, threads=soak.THREADS + 1), f"{soak.THREADS + 1} threads"),
+        (replace(WARM, threads=soak_watch.THREADS + 1), f"{soak_watch.THREADS + 1} threads"),
         (replace(WARM, processes=Counter({"renderer": 3 + SPARE})), f"processes grew from 2 to {3 + SPARE} of the kind renderer"),
         (replace(WARM, processes=Counter({"sleep": 1 + SPARE})), f"processes grew from 0 to {1 + SPARE} of the kind sleep"),
     ],
 )
 def test_what_has_grown_is_said(now: Reading, said: str) -> None:
-    found = soak.grown(WARM, now)
+    found = soak_watch.grown(WARM, now)
     assert len(found) == bool(said) and "".join(found).startswith(said)
 
 
@@ -152,7 +154,8 @@ def test_a_loop_that_stood_still_for_less_is_not(nth: int) -> None:
 
 
 def test_of_a_look_that_took_far_too_long_no_more_counts_than_a_look() -> None:
-    assert [soak.looked(took) for took in (0.0, LOOK_S, 1.4 * LOOK_S, 1.5 * LOOK_S, 2.0)] == [0.0, LOOK_S, 1.4 * LOOK_S, LOOK_S, LOOK_S]
+    took = (0.0, LOOK_S, 1.4 * LOOK_S, 1.5 * LOOK_S, 2.0)
+    assert [soak_watch.looked(each) for each in took] == [0.0, LOOK_S, 1.4 * LOOK_S, LOOK_S, LOOK_S]
 
 
 @pytest.mark.parametrize("answers", [0.12, 0.5])
@@ -162,7 +165,7 @@ def test_what_the_asker_is_late_by_itself_does_not_count(answers: float) -> None
             clock.now += 30.0
 
         asyncio.get_running_loop().call_later(0.06, compute)
-        return await soak.answered(asyncio.sleep(answers), 1.0)
+        return await soak_watch.answered(asyncio.sleep(answers), 1.0)
 
     assert timed(busy) < answers
 
@@ -173,7 +176,7 @@ async def test_an_answer_that_failed_is_no_answer() -> None:
         raise aiohttp.ClientConnectionError("nobody listens")
 
     with pytest.raises(aiohttp.ClientConnectionError):
-        await soak.answered(refused(), 1.0)
+        await soak_watch.answered(refused(), 1.0)
 
 
 # --- one run --------------------------------------------------------------------------------------
@@ -357,7 +360,7 @@ def test_a_mistake_of_our_own_is_not_taken_for_a_fault_that_found_nobody(monkeyp
 @pytest.mark.parametrize("kind", ["", None, "renderer"])
 def test_a_signal_befalls_nobody_where_there_is_no_such_process(kind: str | None) -> None:
     one = Injection("renderer killed", 0.0, 0.0, "1")
-    assert asyncio.run(soak.struck(9, kind).begins(FakeScene(), one)) == 0  # type: ignore[arg-type]
+    assert asyncio.run(soak_faults.struck(9, kind).begins(FakeScene(), one)) == 0  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("minutes", ["0", "-1", "nan", "inf", "-inf", "soon"])
