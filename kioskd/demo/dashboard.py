@@ -196,8 +196,8 @@ class Dashboard:
                 while True:
                     await self._up.wait()
                     asked = self._process
-                    query = {"after": repr(after), "within": "3600", **({"other_than": other_than} if other_than else {})}
-                    query |= {"opened_after": repr(opened_after)} if opened_after is not None else {}
+                    words = {"after": after, "within": 3600, "other_than": other_than, "opened_after": opened_after}
+                    query = {name: str(word) for name, word in words.items() if word is not None}
                     try:
                         return float((await self._get("back", query))["at"]) - after
                     except EdgeUnavailable:
