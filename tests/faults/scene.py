@@ -156,6 +156,16 @@ class Scene:
             except TimeoutError as error:
                 raise Missed(f"the log does not say: {words}") from error
 
+    async def recorded(self, words: str, within: float = 5.0) -> None:
+        """Wait until kioskd's story tells so, which tells more than its log; the others have none."""
+        if self.kiosk is None:
+            return
+        deadline = time.monotonic() + within
+        while words not in (await self.kiosk.story()).read_text():
+            if time.monotonic() > deadline:
+                raise Missed(f"the story does not tell: {words}")
+            await asyncio.sleep(0.2)  # it has no events
+
     async def holds(self, **wanted: Any) -> None:
         """Wait until kioskd shows the holding page. From then on this browser is the one that is to stay."""
         if self.kept:

@@ -1,32 +1,11 @@
 """Row 20: a mistake in the configuration is told with file and line. What it costs the wall is in ``cases``."""
 
-import asyncio
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.aio import asynctest
-from tests.faults.cases.configuration import BAD
-
-EX_CONFIG = 78
-
-
-async def check(path: Path) -> tuple[int | None, str]:
-    """Run ``kioskd check-config``."""
-    return await command("check-config", str(path))
-
-
-async def command(*words: str) -> tuple[int | None, str]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "kioskd", *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    try:
-        said, _ = await asyncio.wait_for(process.communicate(), 20)
-    finally:
-        if process.returncode is None:
-            process.kill()
-    return process.returncode, said.decode()
+from tests.faults.cases.configuration import BAD, EX_CONFIG, check, command
 
 
 @pytest.mark.parametrize(("text", "where", "_"), BAD.values(), ids=BAD)

@@ -1,12 +1,12 @@
 """Row 15: the profile remembers that Chromium was killed. Broken and locked ones are in ``cases``."""
 
-import json
 import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.aio import asynctest
+from tests.faults.cases.profile import RESTORE_BUTTON, SEEN, exit_type
 from tests.faults.display import Display, display
 from tests.faults.stage import bare, kept, until
 
@@ -14,24 +14,13 @@ pytestmark = pytest.mark.chromium
 
 # --- "Restore pages?": asked only on a display, over a profile that is some ten seconds old and whose browser was killed
 
-RESTORE_BUTTON = (168, 199, 250)  # the colour of the bubble's button, and of nothing on the page
-SEEN = 1000  # pixels of it
-
-
 async def aged(folder: Path, screen: Display) -> Path:
     """A profile that remembers a kill: Chromium writes that down some ten seconds after its start."""
     profile = folder / "aged"
     async with bare(folder / "aging", profile=str(profile), display=screen.variables) as stage:
-        await until(lambda: _exit_type(profile) == "Crashed", 30)
+        await until(lambda: exit_type(profile) == "Crashed", 30)
         stage.victim.kill()
     return profile
-
-
-def _exit_type(profile: Path) -> str | None:
-    try:
-        return str(json.loads((profile / "Default" / "Preferences").read_text())["profile"]["exit_type"])
-    except (OSError, ValueError, KeyError):
-        return None
 
 
 @asynctest

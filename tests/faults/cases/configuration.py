@@ -1,9 +1,11 @@
 """Row 20: a mistake in the configuration is told with file and line, and never costs the wall its page."""
 
+import asyncio
 import base64
 import html
 import re
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,6 +57,27 @@ def named(scene: Scene) -> Callable[[list[str]], bool]:
     return lambda mistakes: bool(mistakes) and all(re.match(rf"{re.escape(str(file_of(scene)))}:\d+: ", each) for each in mistakes)
 
 
+EX_CONFIG = 78
+
+
+async def check(file: Path) -> tuple[int | None, str]:
+    """Run ``kioskd check-config``; return how it exits, and what it says."""
+    return await command("check-config", str(file))
+
+
+async def command(*words: str) -> tuple[int | None, str]:
+    """Run ``kioskd``; return how it exits, and what it says."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "kioskd", *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    try:
+        said, _ = await asyncio.wait_for(process.communicate(), START_S)
+    finally:
+        if process.returncode is None:
+            process.kill()
+    return process.returncode, said.decode()
+
+
 # --- at the start
 
 for name, (text, _, words) in BAD.items():
@@ -65,6 +88,9 @@ for name, (text, _, words) in BAD.items():
     async def bad_at_the_start(scene: Scene, text: bytes, words: str) -> None:
         """The configuration {words} at the start; there is a last good one."""
         written(scene, text, good=True)
+        code, mistakes = await check(file_of(scene))
+        if code != EX_CONFIG or not named(scene)(mistakes.splitlines()):
+            raise Missed(f"check-config exits with {code} and says: {mistakes}")
         scene.begins()
         await scene.start(waits=False)
         known = await scene.shows(START_S, configuration__mistakes=named(scene))

@@ -1,13 +1,18 @@
 """Row 15: the profile is broken, locked, or cannot be written."""
 
+import json
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+from kioskd.demo.kiosk import merged
 from tests.faults import inside
-from tests.faults.case import Control, case
-from tests.faults.scene import Scene
+from tests.faults.case import Control, Touches, case
+from tests.faults.display import display
+from tests.faults.scene import Missed, Scene
+from tests.faults.stage import START_S, until
 
 HEALS = "Chromium mends this itself, or does without"
 
@@ -115,6 +120,33 @@ async def profile_kills_the_browser(scene: Scene) -> None:
     scene.command = scene.script("chromium-that-dies", DIES.format(poison=poison))
     scene.begins()
     await scene.start(waits=False)
+
+
+RESTORE_BUTTON = (168, 199, 250)  # the colour of the bubble's button, and of nothing on the page
+SEEN = 1000  # pixels of it
+
+
+def exit_type(profile: Path) -> str | None:
+    """How the browser has ended, by its profile; "Crashed" stands there from some ten seconds after its start on, until it ends well."""
+    try:
+        return str(json.loads((profile / "Default" / "Preferences").read_text())["profile"]["exit_type"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+@case("15", within=lambda t: t.cold + 30, touches=Touches.BROWSER)
+async def killed_and_remembers_it(scene: Scene) -> None:
+    """The browser is killed once its profile remembers that it runs, on a display: "Restore pages?" would be the next thing to be seen."""
+    screen = await scene.stack.enter_async_context(display(scene.folder))  # without one Chromium shows no such question
+    scene.environment |= screen.variables
+    scene.config = merged(scene.config, {"display": {"mode": "inherit"}})
+    await scene.start()
+    await until(lambda: exit_type(scene.profile) == "Crashed", START_S)
+    scene.begins()
+    scene.victim.kill()
+    with suppress(TimeoutError):
+        await until(lambda: screen.pixels(RESTORE_BUTTON) > SEEN, 10.0)
+        raise Missed("Restore pages? is asked on the wall")
 
 
 async def in_memory(scene: Scene) -> None:
