@@ -101,7 +101,7 @@ class Case:
     anew: bool  # the page has to be loaded anew: one that helps its connection has not done it yet
     once: bool  # one load, and no second
     not_before: Seconds | None  # the page is given so long to help itself
-    alone: bool  # its bound is a cold start and a second
+    alone: bool  # its bound is a cold start and seconds: nothing may run beside it
     slow: bool  # also where patience is short
     inside: bool  # needs a network and mounts of its own
     machine: bool  # needs a booted machine, whose systemd keeps kioskd

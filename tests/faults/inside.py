@@ -97,6 +97,12 @@ async def small_disk(folder: Path, size: str) -> None:
     await _command("mount", "-t", "tmpfs", "-o", f"size={size}", "case", folder)
 
 
+async def replace(file: str, content: str, folder: Path) -> None:
+    """Let a file of the system have another content; ``folder``: where that is kept."""
+    (folder / "replaced").write_text(content)
+    await _command("mount", "--bind", folder / "replaced", file)
+
+
 async def read_only(folder: Path) -> None:
     """Let nobody write into a folder any more."""
     await _command("mount", "--bind", folder, folder)

@@ -263,7 +263,7 @@ def parser() -> argparse.ArgumentParser:
     many = 2 * (os.cpu_count() or 1)
     it.add_argument(
         "--jobs", type=positive, default=many, metavar="N",
-        help="how many at a time, whoever plays (default: twice the cores); one where the bound is a cold start and a second",
+        help="how many at a time, whoever plays (default: twice the cores); one where the bound is a cold start and seconds",
     )  # fmt: skip
     instead = it.add_mutually_exclusive_group()
     instead.add_argument("--list", action="store_true", help="say which cases these are, and play none")

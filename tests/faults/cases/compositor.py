@@ -39,7 +39,7 @@ def only_cage(scene: Scene) -> psutil.Process:
     return cage
 
 
-@case("18", within=lambda t: t.cold + 5, touches=Touches.BROWSER, control=Control.NONE, why=OWN)
+@case("18", within=lambda t: t.cold + 5, touches=Touches.BROWSER, alone=True, control=Control.NONE, why=OWN)
 async def compositor_killed(scene: Scene) -> None:
     """The compositor is killed."""
     in_cage(scene)
@@ -47,7 +47,7 @@ async def compositor_killed(scene: Scene) -> None:
     only_cage(scene).kill()
 
 
-@case("18", within=lambda t: t.cold + 5, touches=Touches.BROWSER, control=Control.NONE, why=OWN)
+@case("18", within=lambda t: t.cold + 5, touches=Touches.BROWSER, alone=True, control=Control.NONE, why=OWN)
 async def compositor_killed_again_and_again(scene: Scene) -> None:
     """The compositor is killed three times, each time as soon as the page is back."""
     in_cage(scene)
@@ -58,7 +58,7 @@ async def compositor_killed_again_and_again(scene: Scene) -> None:
     only_cage(scene).kill()
 
 
-@case("18", within=lambda t: t.cold + 5, touches=Touches.BROWSER, control=Control.NONE, why=OWN)
+@case("18", within=lambda t: t.cold + 5, touches=Touches.BROWSER, alone=True, control=Control.NONE, why=OWN)
 async def compositor_and_browser_killed(scene: Scene) -> None:
     """The compositor and the browser are killed at the same time, as by a kernel that is out of memory."""
     in_cage(scene)

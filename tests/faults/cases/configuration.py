@@ -83,7 +83,8 @@ async def command(*words: str) -> tuple[int | None, str]:
 for name, (text, _, words) in BAD.items():
 
     @case(
-        "20", name=f"bad-{name}-at-the-start", within=lambda t: t.cold + 5, control=Control.NONE, why=OWN, text=text, words=words
+        "20", name=f"bad-{name}-at-the-start", within=lambda t: t.cold + 5, alone=True,
+        control=Control.NONE, why=OWN, text=text, words=words,
     )  # fmt: skip
     async def bad_at_the_start(scene: Scene, text: bytes, words: str) -> None:
         """The configuration {words} at the start; there is a last good one."""

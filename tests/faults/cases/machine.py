@@ -85,7 +85,7 @@ async def disk_full(scene: Scene) -> None:
     scene.victim.kill()
 
 
-@case("16", within=lambda t: t.cold + 5, inside=True, control=Control.HEALS, why="Chromium starts on a full disk")
+@case("16", within=lambda t: t.cold + 5, alone=True, inside=True, control=Control.HEALS, why="Chromium starts on a full disk")
 async def disk_full_at_the_start(scene: Scene) -> None:
     """The disk of state and profile is full at the start, as after a night of a program that writes a log."""
     disk = await full_disk(scene, scene.folder / "state", scene.folder / "profile", size="100m")
@@ -111,7 +111,7 @@ async def state_read_only(scene: Scene) -> None:
     await scene.deploy("2")
 
 
-@case("16", within=lambda t: t.cold + 5, inside=True, control=Control.NONE, why=OWN)
+@case("16", within=lambda t: t.cold + 5, alone=True, inside=True, control=Control.NONE, why=OWN)
 async def state_read_only_at_the_start(scene: Scene) -> None:
     """The state folder's disk is read-only at the start."""
     remember(scene.folder / "state", scene.url, scene.dashboard.socket_url)
@@ -124,7 +124,7 @@ async def state_read_only_at_the_start(scene: Scene) -> None:
 
 for name, words in (("file", "A file has the state folder's place"), ("link", "The state folder is a link to a disk that is not there")):
 
-    @case("16", name=f"state-is-a-{name}", within=lambda t: t.cold + 5, control=Control.NONE, why=OWN, what=name, words=words)
+    @case("16", name=f"state-is-a-{name}", within=lambda t: t.cold + 5, alone=True, control=Control.NONE, why=OWN, what=name, words=words)
     async def state_is(scene: Scene, what: str, words: str) -> None:
         """{words} at the start."""
         state = scene.folder / "state"

@@ -5,7 +5,7 @@ from tests.faults import inside
 from tests.faults.case import Control, Touches, case
 from tests.faults.cases.connection import PACE_S, SILENCE_S, silent_after, talkative
 from tests.faults.cases.server import LATE, RECONNECTS, WEAKEST
-from tests.faults.fronts import NAME, Detour, Names
+from tests.faults.fronts import NAME, Detour, Names, NameServer
 from tests.faults.scene import Scene, tried_again
 
 LIVES = "the connection lives"
@@ -17,6 +17,14 @@ def by_name(scene: Scene) -> Names:
     """Let the page be asked for by a name, which leads nowhere yet."""
     names = Names(scene.folder)
     scene.environment, scene.url = names.variables, scene.url.replace("127.0.0.1", NAME)
+    return names
+
+
+async def by_name_server(scene: Scene) -> NameServer:
+    """The same, and a name server knows it. Inside."""
+    names = NameServer()
+    await inside.replace("/etc/resolv.conf", await scene.stack.enter_async_context(names.listening()), scene.folder)
+    scene.url = scene.url.replace("127.0.0.1", NAME)
     return names
 
 
@@ -151,6 +159,20 @@ async def name_is_lost_with_its_server(scene: Scene) -> None:
     names.learn()
 
 
+@case("9", within=lambda t: t.interval + 15, touches=Touches.PAGE, inside=True)
+async def name_server_silent_with_its_server(scene: Scene) -> None:
+    """The server is restarted, and the name server says nothing for long; the page has given up."""
+    names = await by_name_server(scene)
+    await scene.dashboard.switch(**WEAKEST)
+    await scene.start()
+    await scene.dashboard.kill()
+    names.silent = True
+    await scene.dashboard.start()
+    await scene.lasts(2 * scene.times.restart_after)
+    await scene.untouched()
+    names.silent = False
+
+
 @case("9", within=lambda t: t.interval + 15, touches=Touches.PAGE)
 async def server_got_another_address(scene: Scene) -> None:
     """The server's name leads to another address from now on, and at the old one nobody is left; the page has given up."""
@@ -175,6 +197,18 @@ async def no_name_at_boot(scene: Scene) -> None:
     await scene.lasts(scene.times.restart_after + 2)
     await tried_again(scene)
     names.learn()
+
+
+@case("10", within=lambda t: t.interval + 5, touches=Touches.PAGE, inside=True, **LATE)
+async def name_server_silent_at_boot(scene: Scene) -> None:
+    """The name server takes the questions, and says nothing when the screen is switched on, and for a while."""
+    names = await by_name_server(scene)
+    names.silent = True
+    await scene.start(waits=False)
+    await scene.holds(server__up=False)
+    await scene.lasts(scene.times.restart_after + 2)
+    await tried_again(scene)
+    names.silent = False
 
 
 @case(

@@ -110,7 +110,10 @@ async def browser_killed_while_it_is_upgraded(scene: Scene) -> None:
     scene.begins()
 
 
-@case("22", within=lambda t: t.cold + 5, touches=Touches.BROWSER, control=Control.NONE, why="it is kioskd that the package's trigger tells")
+@case(
+    "22", within=lambda t: t.cold + 5, alone=True,
+    touches=Touches.BROWSER, control=Control.NONE, why="it is kioskd that the package's trigger tells",
+)  # fmt: skip
 async def browser_upgraded(scene: Scene) -> None:
     """The browser's program is replaced, and kioskd is told: the old one is ended as from a menu, and the new one started."""
     command(scene, WORKS)
@@ -125,7 +128,7 @@ async def browser_upgraded(scene: Scene) -> None:
 PORT = "the port is kioskd's own"
 
 
-@case("22", within=lambda t: t.cold + 5, control=Control.NONE, why=PORT)
+@case("22", within=lambda t: t.cold + 5, alone=True, control=Control.NONE, why=PORT)
 async def port_in_use(scene: Scene) -> None:
     """Another program has kioskd's port at the start."""
     squatted(scene)
