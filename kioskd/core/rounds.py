@@ -59,8 +59,8 @@ Round = tuple[View, list[Action], list[float]]  # the view after asking, what to
 
 
 def pace(policy: Policy) -> float:
-    """Seconds between two questions to the page: the interval, or less, so that a hang is seen within hang_after and a quarter."""
-    return min(policy.health.interval, policy.health.page.hang_after / 4)
+    """Seconds between two questions to the page: the interval, or less, so that a hang is seen within hang_after and a fifth."""
+    return min(policy.health.interval, policy.health.page.hang_after / 5)
 
 
 def ask_page(view: View, now: float, policy: Policy) -> Round:
@@ -88,6 +88,8 @@ def ask_page(view: View, now: float, policy: Policy) -> Round:
         actions.append(ReadDocument(browser.generation, page.document))
         page = replace(page, asked_digest=True)
     times = [view.browser_asked_at + pace(policy)]
+    if page.question is not None or browser.question is not None:
+        times.append(now + pace(policy))  # only who was to look can tell that it did not: that time is no silence of theirs
     if askable:
         times.append(due)
     if not actions:  # most turns: nothing is copied for them

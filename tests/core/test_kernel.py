@@ -98,9 +98,10 @@ def test_two_late_turns_within_a_minute_are_strain() -> None:
 def test_a_late_turn_does_not_age_the_questions() -> None:
     world = settled(POLICY)
     world.browser.freeze()
-    world.run(world.now + 5.0)
+    world.run(world.now + POLICY.health.page.hang_after - 0.1)
     question, page = world.kernel.view.browser.question, world.kernel.view.page.question
     assert question is not None and page is not None
+    assert world.kernel.wake_at == question.asked_at + POLICY.health.page.hang_after
     late = world.kernel.wake_at + 20.0
     actions, _ = world.kernel.handle(f.DeployTouched(), late)
     assert world.kernel.view.browser.question == replace(question, asked_at=question.asked_at + 20.0)

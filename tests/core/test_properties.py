@@ -211,8 +211,8 @@ def count_paces(world: World, length: float) -> None:
     assert most_within(disturbing, 10.0) <= 12
     assert most_within(starts, 30.0) <= 8
     counts = Counter(type(action) for _, action in world.asked[asked:])
-    assert counts[a.AskPage] <= length / 3.75 + 60
-    assert counts[a.AskBrowser] <= length / 3.75 + 20
+    assert counts[a.AskPage] <= length / 3 + 60
+    assert counts[a.AskBrowser] <= length / 3 + 20
     assert counts[a.ProbeServer] <= 2 * length
     assert world.turns - began < 12 * length
 
@@ -249,7 +249,7 @@ def test_a_flood_of_documents_is_no_flood_of_questions() -> None:
         world.run(world.now + 0.005)
     counts = Counter(type(action) for _, action in world.asked[began:])
     assert counts[a.AskPage] <= 20 / 0.25 + 2
-    assert counts[a.AskBrowser] <= 20 / 3.75 + 2
+    assert counts[a.AskBrowser] <= 20 / 3 + 2
     assert counts[a.ReadDocument] <= 20 / 0.25 + 2
     assert counts[a.ProbeServer] <= 20
     assert len(world.did) - did <= 2

@@ -14,7 +14,7 @@ from tests.system.screen import CONFIG, PAGE, STATE, back, do, document, journal
 pytestmark = pytest.mark.system
 
 OVER_S = 30.0  # 10 s of health, and a picture
-ROUNDS = 4  # of health, one in 3.75 s
+ROUNDS = 4  # of health, one in 3 s
 LOOKING = f"""\
 url: {PAGE}
 deploy: {{also: [/srv/menu.json]}}
