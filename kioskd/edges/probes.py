@@ -195,12 +195,16 @@ class _Resolver:
     async def resolve(self, host: str, port: int = 0, family: int = socket.AF_UNSPEC) -> list[dict[str, Any]]:
         """Return the addresses of a name; raises OSError."""
         key = (host, port, family)
-        answer = self._asked.get(key)
-        if answer is None:
-            answer = self._asked[key] = asyncio.get_running_loop().create_future()
-            answer.add_done_callback(lambda done: (self._asked.pop(key), done.cancelled() or done.exception()))
-            threading.Thread(target=_look_up, args=(*key, answer), name="name-lookup", daemon=True).start()
-        return await asyncio.shield(answer)
+        if (earlier := self._asked.get(key)) is not None:
+            with contextlib.suppress(OSError):  # what was asked before may fail of how things were then: only a name that was found is one
+                return await asyncio.shield(earlier)
+        return await asyncio.shield(self._asked.get(key) or self._ask(key))
+
+    def _ask(self, key: tuple[str, int, int]) -> "asyncio.Future[list[dict[str, Any]]]":
+        answer = self._asked[key] = asyncio.get_running_loop().create_future()
+        answer.add_done_callback(lambda done: (self._asked.pop(key), done.cancelled() or done.exception()))
+        threading.Thread(target=_look_up, args=(*key, answer), name="name-lookup", daemon=True).start()
+        return answer
 
     async def close(self) -> None:
         """Nothing to let go of: the threads end by themselves."""

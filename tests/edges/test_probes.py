@@ -5,6 +5,7 @@ import resource
 import socket
 import ssl
 import subprocess
+import threading
 import time
 
 import pytest
@@ -361,6 +362,31 @@ async def test_a_name_asked_for_again_meanwhile_is_looked_up_once():
     with pytest.raises(OSError):
         await resolver.resolve("no-such-host.invalid")
     assert await resolver.resolve("localhost", 80) is not answers[0]
+
+
+@asynctest
+async def test_what_was_asked_before_fails_nobody_who_asks_later(monkeypatch):
+    """A name server was silent, and is back: whoever waits for an earlier question is not told that there is no such name."""
+    silent, questions = threading.Event(), []
+
+    def look_up(host, *rest):
+        questions.append(host)
+        if len(questions) == 1:
+            silent.wait(5.0)
+            raise socket.gaierror(socket.EAI_AGAIN, "temporary failure in name resolution")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    resolver = probes._Resolver()
+    before = asyncio.create_task(resolver.resolve("dashboard.test", 80))
+    await asyncio.sleep(0)
+    later = [asyncio.create_task(resolver.resolve("dashboard.test", 80)) for _ in range(2)]
+    await asyncio.sleep(0)
+    silent.set()
+    with pytest.raises(OSError, match="temporary failure"):
+        await before
+    assert [entry["host"] for answer in later for entry in await answer] == ["127.0.0.1"] * 2
+    assert len(questions) == 2, "one question for both"
 
 
 @asynctest

@@ -34,6 +34,10 @@ class NameServer(asyncio.DatagramProtocol):
 
     silent = False
 
+    def __init__(self) -> None:
+        self._put: set[tuple[bytes, tuple[str, int]]] = set()
+        self.put_again = asyncio.Event()  # a question, for an IPv6 address as well: a resolver's last word for some seconds
+
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[str]:
         """It listens where resolvers look for one; gives the ``resolv.conf`` that leads to it."""
@@ -50,6 +54,9 @@ class NameServer(asyncio.DatagramProtocol):
         kind = int.from_bytes(query[end - 4 : end - 2])
         found = kind == 1 and b"\x09dashboard\x04test\0" in query.lower()  # A
         header = query[:2] + b"\x81\x80\0\x01" + bytes((0, found)) + bytes(4)  # an answer to one question
+        if kind == 28 and (query, sender) in self._put:  # AAAA, which comes after A
+            self.put_again.set()
+        self._put.add((query, sender))
         address = b"\xc0\x0c\0\x01\0\x01" + bytes(4) + b"\0\x04\x7f\0\0\x01"  # of the name asked for, not to be kept: 127.0.0.1
         if not self.silent:
             self._transport.sendto(header + query[12:end] + (address if found else b""), sender)

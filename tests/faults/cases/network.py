@@ -1,5 +1,7 @@
 """Row 7 and its kin: between the page and its server packets are lost, late, refused, or none come at all; or a name leads nowhere."""
 
+import asyncio
+
 from kioskd.core.link import AUTO_SILENCE_S
 from tests.faults import inside
 from tests.faults.case import Control, Touches, case
@@ -11,6 +13,7 @@ from tests.faults.scene import Scene, tried_again
 LIVES = "the connection lives"
 LATENCY_S = 2.0
 BLINK_S = 3.0
+PUT_AGAIN_S = 15.0  # glibc puts a question twice, 5 s apart, and kioskd asks anew within 5 s of that
 
 
 def by_name(scene: Scene) -> Names:
@@ -208,6 +211,22 @@ async def name_server_silent_at_boot(scene: Scene) -> None:
     await scene.holds(server__up=False)
     await scene.lasts(scene.times.restart_after + 2)
     await tried_again(scene)
+    names.silent = False
+
+
+@case(
+    "10", within=lambda t: t.interval + 5, touches=Touches.PAGE, inside=True,
+    control=Control.NONE, why="when Chromium puts its questions is chance",
+)  # fmt: skip
+async def name_server_back_after_the_last_question(scene: Scene) -> None:
+    """The same, and it is back just after a lookup has put its question for the last time: that fails, seconds later, of what was."""
+    names = await by_name_server(scene)
+    names.silent = True
+    await scene.start(waits=False)
+    await scene.holds(server__up=False)
+    names.put_again.clear()
+    async with asyncio.timeout(PUT_AGAIN_S):
+        await names.put_again.wait()
     names.silent = False
 
 
