@@ -172,30 +172,39 @@ class Scene:
             await self.shows(START_S, page__url=HOLDING, **wanted)
             self.pid = self.victim.pid
 
-    async def asks_for(self, path: str, within: float, after: float) -> None:
-        """Wait until a browser asks for a path, which is what is expected of kioskd first; where others do not, the fault goes on."""
-        try:
-            await self.dashboard.asked_for(path, within, after)
-        except TimeoutError as error:
-            if self.kept:
-                raise Away(str(error), within) from error
+    async def asks_for(self, path: str, within: float, after: float, ends: bool = False) -> None:
+        """Wait until a browser asks for a path, which is what is expected of kioskd first; where others do not, the fault goes on.
 
-    async def restarted(self, after: float, within: float, since: float | None = None) -> None:
+        ``ends``: by that alone the fault ends, so they are waited for as for the page.
+        """
+        limit = self._limit(within, ends)
+        try:
+            await self.dashboard.asked_for(path, limit, after)
+        except TimeoutError as error:
+            if self.kept or ends:
+                raise Away(str(error), limit) from error
+
+    async def restarted(self, after: float, within: float, since: float | None = None, ends: bool = False) -> None:
         """Wait for another process of the browser, which is what is expected of kioskd first, and note it; as ``asks_for``.
 
         ``since``: a monotonic moment.
         """
         since = time.monotonic() if since is None else since
+        limit = self._limit(within, ends)
         while (pid := _pid(self.victim)) in (None, self.pid):
-            if time.monotonic() - since > within:
-                if self.kept:
-                    raise Away(f"the browser was not restarted within {within:g} s", within)
+            if time.monotonic() - since > limit:
+                if self.kept or ends:
+                    raise Away(f"the browser was not restarted within {limit:g} s", limit)
                 return
             await asyncio.sleep(0.1)  # a process tells nobody that it begins
         if self.kept and time.monotonic() - since < after:
             raise Missed(f"the browser was restarted after {time.monotonic() - since:.2f} s, and the page is given {after:g} s")
         assert pid is not None
         self.pid = pid
+
+    def _limit(self, within: float, ends: bool = True) -> float:
+        """How long whoever plays is waited for; the others, where nothing comes after it, longer."""
+        return self.waits * within if ends and not self.kept else within
 
     async def deploy(self, version: str, how: How = How.RENAME) -> None:
         """Deploy a build; whoever has a hook is told."""
@@ -204,7 +213,7 @@ class Scene:
 
     async def again(self, within: float) -> None:
         """Wait until the page is back between two faults of the same case."""
-        limit = within if self.kept else self.waits * within
+        limit = self._limit(within)
         try:
             await self.dashboard.back(limit, opened_after=self.noted_at)
         except TimeoutError as error:

@@ -141,7 +141,7 @@ async def closed_at_once_until_a_reload(scene: Scene) -> None:
     await scene.start()
     scene.begins()
     moment = await is_closed_at_once(scene)
-    await scene.asks_for("/", scene.times.reload_after + 7, moment)
+    await scene.asks_for("/", scene.times.reload_after + 7, moment, ends=True)
     await scene.dashboard.switch(socket="normal")
 
 
@@ -152,7 +152,7 @@ async def closed_at_once_until_a_restart(scene: Scene) -> None:
     pid = scene.pid
     scene.begins()
     moment = await is_closed_at_once(scene)
-    await scene.restarted(scene.times.restart_after, scene.times.restart_after + scene.times.cold + 5, moment)
+    await scene.restarted(scene.times.restart_after, scene.times.restart_after + scene.times.cold + 5, moment, ends=True)
     scene.pid = pid
     await scene.dashboard.switch(socket="normal")
 
