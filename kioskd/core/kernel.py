@@ -94,7 +94,7 @@ class Kernel:
 
     def _judge(self, now: float) -> None:
         self.judgement = judge(self.view, now, self.policy)
-        self.ladder = climb(self.ladder, self.judgement, self.view, now)
+        self.ladder = climb(self.ladder, self.judgement, self.view, now, self.policy)
         self.plan = plan(self.ladder, self.judgement, self.view, now, self.policy)
 
     def _after(self, incident: Incident | None) -> list[Action]:
@@ -150,6 +150,6 @@ class Kernel:
             times.append(self.plan.due)
         if self.plan is not None and self.plan.step.guarded:
             times.append(waits_for_build(view, self.plan.due, max(now, self.plan.due), self.policy))
-        if self.ladder.well_since is not None:
-            times.append(self.ladder.well_since + PROVEN_S)
+        if self.ladder.well_since is not None and (proven := self.ladder.well_since + PROVEN_S) > now:  # else it is owed an answer
+            times.append(proven)
         return times

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 
 from kioskd.core.actions import Place
 from kioskd.core.policy import Outage, Policy
-from kioskd.core.readings import home_good, own_page, site, strain
+from kioskd.core.readings import home_good, owes, own_page, site, strain
 from kioskd.core.steps import (
     JOURNEYS,
     LAST_RESORT,
@@ -88,7 +88,7 @@ class Plan:
     due: float
 
 
-def climb(ladder: Ladder, judgement: Judgement, view: View, now: float) -> Ladder:
+def climb(ladder: Ladder, judgement: Judgement, view: View, now: float, policy: Policy) -> Ladder:
     """Return the ladder after a verdict: incidents begin and end here."""
     verdict = judgement.verdict
     if verdict is Verdict.PAUSED or (verdict is Verdict.LOADING and ladder.incident is None):
@@ -99,7 +99,7 @@ def climb(ladder: Ladder, judgement: Judgement, view: View, now: float) -> Ladde
     if ladder.incident is None or not _well(view):
         return _not_well(ladder)
     since = now if ladder.well_since is None else ladder.well_since
-    if now - since < PROVEN_S:
+    if now - since < PROVEN_S or owes(view, policy, now):  # it may hang, as it did: then nothing has helped, and the ladder goes on
         return replace(ladder, well_since=since)
     return Ladder(cured=_remember(ladder.cured, ladder.incident, now), calm_since=now)
 

@@ -80,6 +80,12 @@ def well_since(view: View, policy: Policy) -> float | None:
     return None if view.link.open_since is None else max(page.committed_at, view.link.open_since)
 
 
+def owes(view: View, policy: Policy, now: float) -> bool:
+    """Tell whether the page has owed an answer for so long that its last word is old."""
+    question = view.page.question
+    return question is not None and now - question.asked_at > policy.health.timeout
+
+
 def server_up(view: View, policy: Policy, now: float) -> bool | None:
     """Tell whether the server is up, by the answers of the last rounds; None: not known."""
     if expected_link(view, policy) is None:

@@ -11,7 +11,7 @@ from enum import Enum
 
 from kioskd.core.actions import Place
 from kioskd.core.policy import Policy, Word
-from kioskd.core.readings import home_good, own_page, server_up, shown, site, strain, unread
+from kioskd.core.readings import home_good, owes, own_page, server_up, shown, site, strain, unread
 from kioskd.core.view import PROVEN_S, Life, Site, View
 
 #: A blank page is reloaded at most once per version, and not within this time of the last.
@@ -206,8 +206,8 @@ def _blank(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
 
 def _stuck(view: View, now: float, policy: Policy) -> tuple[float, str] | None:
     page, link = view.page, view.link
-    if page.question is not None and now - page.question.asked_at > policy.health.timeout:
-        return None  # its last word is old: a page that is merely busy may long be connected, one that is not is HUNG's matter
+    if owes(view, policy, now):
+        return None  # a page that is merely busy may long be connected, one that is not is HUNG's matter
     causes: list[tuple[float, str]] = []
     if link.dead_since is not None and link.open_since is None and server_up(view, policy, now):
         how = "has been silent" if link.silent else "is dead"

@@ -26,6 +26,7 @@ class Page:
         self.world = world
         self.numbers = count(1)
         self.opens, self.talks, self.blank_from_now_on, self.loops_from_now_on = True, True, False, False
+        self.loops_soon_from_now_on = False
         self.leaves_for, self.closes_itself = "", False
         self.asked: list[a.AskPage] = []
         self.become("")
@@ -84,6 +85,8 @@ class Page:
         if self.is_home() and not error:
             self.digest = world.server.kept or world.deploy.digest
             self.blank, self.looping = self.blank_from_now_on, self.loops_from_now_on
+            if self.loops_soon_from_now_on:
+                world.later(0.5, self.hang)
             if self.opens:
                 self.dead_at = world.now
                 world.later(0.1, self.connect)
@@ -167,6 +170,10 @@ class Page:
     def hang_always(self) -> None:
         self.looping = self.loops_from_now_on = True
 
+    def hang_soon_always(self) -> None:
+        """Each document answers at first, and then loops."""
+        self.looping = self.loops_soon_from_now_on = True
+
     def stop(self) -> None:
         """Its renderer is stopped (SIGSTOP)."""
         self.stopped = True
@@ -194,7 +201,7 @@ class Page:
 
     def behave(self) -> None:
         self.closes_itself, self.leaves_for, self.opens = False, "", True
-        self.blank_from_now_on = self.loops_from_now_on = False
+        self.blank_from_now_on = self.loops_from_now_on = self.loops_soon_from_now_on = False
 
     def show_blank(self) -> None:
         self.blank = True

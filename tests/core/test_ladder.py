@@ -10,7 +10,7 @@ from kioskd.core.ladder import Incident, Ladder, climb, plan, taken
 from kioskd.core.policy import Deploy, Policy
 from kioskd.core.steps import AWAY_S, JOURNEYS, LAST_RESORT, LAST_RESORT_HUNG, MEMORY_S, REBOOT, RESTARTS, SHORT_S, STEPS, Remedy, Rung
 from kioskd.core.verdict import Judgement, Verdict
-from kioskd.core.view import PROVEN_S, BrowserView, Heard, Life, Link, PageView, ServerView, View
+from kioskd.core.view import PROVEN_S, BrowserView, Heard, Life, Link, PageView, Question, ServerView, View
 from tests.core.fake_page import HOME, SOCKET
 from tests.core.fake_page import own_page as own
 
@@ -165,12 +165,12 @@ def test_a_page_that_is_gone_is_opened_and_where_that_did_not_help_the_browser_r
 def test_an_incident_is_over_after_ten_seconds_of_health_and_what_cured_it_is_kept_for_its_kind() -> None:
     older = ((Verdict.HUNG, Rung.RELOADED, 500.0), (Verdict.STUCK, Rung.RELOADED, 600.0))
     begun = Ladder(incident(Verdict.STUCK, climbed=Verdict.STUCK, floor=Rung.RESTARTED), cured=older)
-    well = climb(begun, judged(Verdict.HEALTHY), VIEW, NOW)
+    well = climb(begun, judged(Verdict.HEALTHY), VIEW, NOW, POLICY)
     assert well == replace(begun, well_since=NOW)
-    assert climb(well, judged(Verdict.HEALTHY), VIEW, NOW + PROVEN_S - 0.1) == well
-    over = climb(well, judged(Verdict.HEALTHY), VIEW, NOW + PROVEN_S)
+    assert climb(well, judged(Verdict.HEALTHY), VIEW, NOW + PROVEN_S - 0.1, POLICY) == well
+    over = climb(well, judged(Verdict.HEALTHY), VIEW, NOW + PROVEN_S, POLICY)
     assert over == Ladder(cured=(older[0], (Verdict.STUCK, Rung.RESTARTED, NOW + PROVEN_S)), calm_since=NOW + PROVEN_S)
-    by_itself = climb(replace(well, incident=incident(Verdict.STUCK)), judged(Verdict.HEALTHY), VIEW, NOW + PROVEN_S)
+    by_itself = climb(replace(well, incident=incident(Verdict.STUCK)), judged(Verdict.HEALTHY), VIEW, NOW + PROVEN_S, POLICY)
     assert by_itself.cured == older
 
 
@@ -182,18 +182,26 @@ def test_health_is_evidence_not_the_lack_of_it() -> None:
         replace(VIEW, page=replace(VIEW.page, blank_since=999.0)),
         replace(VIEW, link=Link(SOCKET, open_since=999.0, dead_since=900.0)),
     ):
-        assert climb(begun, judged(Verdict.HEALTHY), unsure, NOW).well_since is None
+        assert climb(begun, judged(Verdict.HEALTHY), unsure, NOW, POLICY).well_since is None
+
+
+def test_a_page_that_owes_an_answer_is_not_cured_by_its_last_one() -> None:
+    begun, late = Ladder(incident(Verdict.HUNG), well_since=NOW - 2 * PROVEN_S), POLICY.health.timeout
+    for asked_at, over in ((NOW - late - 0.1, False), (NOW - late, True)):
+        owing = replace(VIEW, page=replace(VIEW.page, question=Question(1, asked_at)))
+        after = climb(begun, judged(Verdict.HEALTHY), owing, NOW, POLICY)
+        assert after.incident is None if over else after == begun
 
 
 def test_a_fault_begins_one_incident_and_goes_on_in_it() -> None:
-    first = climb(Ladder(), judged(Verdict.STUCK, 950.0), VIEW, NOW)
+    first = climb(Ladder(), judged(Verdict.STUCK, 950.0), VIEW, NOW, POLICY)
     assert first == Ladder(Incident(Verdict.STUCK, 950.0))
-    assert climb(replace(first, well_since=990.0), judged(Verdict.HUNG), VIEW, NOW) == first
-    assert climb(Ladder(), judged(Verdict.STUCK, NOW + 5.0), VIEW, NOW).incident == Incident(Verdict.STUCK, NOW)
+    assert climb(replace(first, well_since=990.0), judged(Verdict.HUNG), VIEW, NOW, POLICY) == first
+    assert climb(Ladder(), judged(Verdict.STUCK, NOW + 5.0), VIEW, NOW, POLICY).incident == Incident(Verdict.STUCK, NOW)
     for calm in (Verdict.LOADING, Verdict.PAUSED):
-        assert climb(Ladder(well_since=990.0), judged(calm), VIEW, NOW) == Ladder()
-    assert climb(replace(first, well_since=990.0), judged(Verdict.LOADING), VIEW, NOW) == first
-    assert climb(replace(first, well_since=990.0), judged(Verdict.PAUSED), VIEW, NOW) == first
+        assert climb(Ladder(well_since=990.0), judged(calm), VIEW, NOW, POLICY) == Ladder()
+    assert climb(replace(first, well_since=990.0), judged(Verdict.LOADING), VIEW, NOW, POLICY) == first
+    assert climb(replace(first, well_since=990.0), judged(Verdict.PAUSED), VIEW, NOW, POLICY) == first
 
 
 def test_a_step_that_was_taken_is_written_down() -> None:

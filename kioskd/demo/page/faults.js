@@ -68,7 +68,10 @@ const FAULTS = {
   give_up() { dashboard.gaveUp = !dashboard.settings.reload_after_s }, // the server closes the connection next; a careful page goes on
   close_on_purpose() { dashboard.gaveUp = "on purpose"; dashboard.link.close() },
   busy({ seconds = 8 }) { const end = performance.now() + seconds * 1000; while (performance.now() < end); },
-  endless_loop() { for (;;); },
+  endless_loop({ seconds = 0 }) { // from so many seconds on
+    if (seconds) setTimeout(FAULTS.endless_loop, seconds * 1000, {})
+    else for (;;);
+  },
   navigate_away({ url = dashboard.settings.other + "login.html" }) { location.href = url },
   error_page({ url = "http://127.0.0.1:2/" }) { location.href = url },
   window_close() { open("", "_self"); close() },

@@ -2,6 +2,7 @@
 
 import signal
 import time
+from typing import Any
 
 import psutil
 
@@ -13,6 +14,7 @@ from tests.faults.scene import Scene
 from tests.faults.stage import START_S, until
 
 SERVICES = {"gpu": "gpu-process", "network-service": "network.mojom.NetworkService"}
+ANSWERS_S = 1.0
 HEALS = "Chromium starts its service processes again by itself"
 
 
@@ -90,10 +92,10 @@ async def endless_loop(scene: Scene) -> None:
     await scene.dashboard.do("endless_loop")
 
 
-async def loops_on_each_load(scene: Scene, restarts: int) -> None:
-    """Let no script end, whatever is loaded, until the browser has been restarted so often."""
+async def loops_on_each_load(scene: Scene, restarts: int, after: float = 0.0, **switches: Any) -> None:
+    """Let no script end, whatever is loaded (``after`` seconds), until the browser has been restarted so often."""
     times, scene.burns = scene.times, True
-    await scene.dashboard.switch(at_load=[{"verb": "endless_loop"}])
+    await scene.dashboard.switch(at_load=[{"verb": "endless_loop", "seconds": after}], **switches)
     await scene.dashboard.do("endless_loop")
     for _ in range(restarts):  # the script ended and a reload; the renderer killed; a restart
         await scene.restarted(0, 3 * (times.hang_after + 5) + times.interval + times.cold)
@@ -105,6 +107,14 @@ async def endless_loop_after_each_load(scene: Scene) -> None:
     await scene.start()
     await loops_on_each_load(scene, restarts=1)
     await scene.dashboard.switch(at_load=[])
+
+
+@case("3", within=lambda t: t.hang_after + 5 + t.cold, instead="counted from the restart: nothing less has helped")
+async def endless_loop_soon_after_each_load(scene: Scene) -> None:
+    """Each document answers at first and opens no connection, and a second later no script of it ends; in the next browser it is mended."""
+    await scene.start()
+    await loops_on_each_load(scene, restarts=1, after=ANSWERS_S, transport="none")
+    await scene.dashboard.switch(at_load=[], transport="websocket")
 
 
 @case(

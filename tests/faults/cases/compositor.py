@@ -68,7 +68,8 @@ async def compositor_and_browser_killed(scene: Scene) -> None:
 
 
 @case(
-    "18", within=lambda t: 3 * t.hang_after + FIRST_ANSWER_S + t.cold + 10, touches=Touches.BROWSER, control=Control.NONE, why=OWN,
+    "18", within=lambda t: 3 * t.hang_after + FIRST_ANSWER_S + t.cold + 10, touches=Touches.BROWSER, alone=True,
+    control=Control.NONE, why=OWN,
     instead="first the page is taken to hang, then its browser, and only one that hangs at its start tells of the compositor",
 )  # fmt: skip
 async def compositor_frozen(scene: Scene) -> None:
