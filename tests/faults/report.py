@@ -1,6 +1,7 @@
 """``docs/faults.md`` and its plot, from what ``scripts/faults --into`` wrote. No number and no name in them is typed by hand.
 
-First tries count, in the table and in the plot, too; what became of those that were played again is told beside them.
+First tries count, in the table and in the plot, too; what became of those that were played again is told beside them. What was written
+is kept beside the page: who doubts a number counts for himself, and makes the page again.
 """
 
 import statistics
@@ -19,6 +20,7 @@ from tests.faults.taken import in_scenarios, rows
 from tests.faults.victims import SAYS
 
 DOCS = Path(__file__).parents[2] / "docs"
+OUTCOMES = "faults.jsonl"
 NONE = "**none**"
 
 #: What no case can take, and why.
@@ -77,6 +79,8 @@ def _head(it: Record) -> Iterator[str]:
     if anew := [case for case in it.cases if case.anew]:
         yield f"A page that reconnects has not loaded anew what has changed: of {_named(anew)} another document is asked for."
     yield from _waited(it)
+    yield ""
+    yield f"Each outcome is in [{OUTCOMES}]({OUTCOMES}): `scripts/faults --report docs/{OUTCOMES}` makes this page and its plot of that."
     yield ""
     yield "![Recovery times against their bounds](faults.svg)"
     yield ""
@@ -266,8 +270,9 @@ def _some(names: list[str], none: str) -> str:
 
 
 def write(file: str) -> None:
-    """Write both. Raises KioskdError where the file is not what it should be: then nothing is written."""
+    """Write both, and keep what they are made of. Raises KioskdError where the file is not what it should be: then nothing is written."""
     it = results(file)
-    text, picture = page(it), plot(it)
+    text, picture, outcomes = page(it), plot(it), Path(file).read_bytes()
     (DOCS / "faults.md").write_text(text)
     (DOCS / "faults.svg").write_text(picture)
+    (DOCS / OUTCOMES).write_bytes(outcomes)
