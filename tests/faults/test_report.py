@@ -157,13 +157,6 @@ def test_what_tells_nothing_is_refused_and_the_page_stays(tmp_path: Path, monkey
     assert (tmp_path / "faults.jsonl").read_bytes() == file.read_bytes(), "what is published makes the same page again"
 
 
-def test_what_is_published_is_what_comes_of_the_published_outcomes() -> None:
-    it = report.results(str(DOCS / "faults.jsonl"))
-    again = "it is no longer what the report makes: scripts/faults --report docs/faults.jsonl"
-    assert (DOCS / "faults.md").read_text() == told(it), again
-    assert (DOCS / "faults.svg").read_text() == plot(it), again
-
-
 # --- what is told ------------------------------------------------------------------------------------
 
 
