@@ -11,12 +11,15 @@ from tests.faults.stage import START_S
 
 HOME_S = 5.0
 
+#: A label has 63 letters at most (RFC 1035): this one fails without a question to the machine's name server, which may take its time.
+NO_NAME = f"n{'o' * 64}-such-name.test"
+
 #: Where a page may go, in words; and the address, "{other}" being the other site, "{port}" a port of ours that speaks no TLS.
 PLACES: dict[str, tuple[str, str]] = {
     "another-site": ("another site", "{other}login.html"),
     "a-port-where-nobody-listens": ("a port where nobody listens", "http://127.0.0.1:2442/"),
     "a-forbidden-port": ("a port that Chromium forbids", "http://127.0.0.1:2/"),
-    "an-unknown-name": ("a name that nobody knows", "http://nowhere.invalid/"),
+    "an-unknown-name": ("a name that nobody knows", f"http://{NO_NAME}/"),
     "where-no-tls-is": ("https, and the server speaks http", "https://127.0.0.1:{port}/"),
     "a-blank-page": ("about:blank", "about:blank"),
     "its-own-blob": ("a document that it has made itself", "javascript:location.href=URL.createObjectURL(new Blob(['<p>hello']))"),
