@@ -134,10 +134,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def carry_out(command: Sequence[str], **environment: str) -> int:
     """Run a command to its end, and return how it ended: told to end it has browsers to put away, for which it is waited."""
-    process = subprocess.Popen(command, env={**os.environ, **environment})
-    handlers: dict[int, Any] = {signal.SIGTERM: lambda *_: process.terminate(), signal.SIGINT: signal.SIG_IGN}  # a terminal tells both
+    told, started = [], []
+
+    def end(*_: Any) -> None:
+        told.append(True)
+        for process in started:
+            process.terminate()
+
+    # Before it begins, for it may say that it is there before its process is known here. A terminal tells both of an interrupt.
+    handlers: dict[int, Any] = {signal.SIGTERM: end, signal.SIGINT: lambda *_: None}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
+        started.append(process := subprocess.Popen(command, env={**os.environ, **environment}))
+        if told:
+            process.terminate()
         status = process.wait()
     finally:
         for number, handler in before.items():
