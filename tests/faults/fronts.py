@@ -36,6 +36,7 @@ class NameServer(asyncio.DatagramProtocol):
 
     def __init__(self) -> None:
         self._put: set[tuple[bytes, tuple[str, int]]] = set()
+        self.asked = asyncio.Event()
         self.put_again = asyncio.Event()  # a question, for an IPv6 address as well: a resolver's last word for some seconds
 
     @contextlib.asynccontextmanager
@@ -53,6 +54,7 @@ class NameServer(asyncio.DatagramProtocol):
         end = query.index(0, 12) + 5  # the header's twelve bytes, the name up to its empty label, the type, the class
         kind = int.from_bytes(query[end - 4 : end - 2])
         found = kind == 1 and b"\x09dashboard\x04test\0" in query.lower()  # A
+        self.asked.set()
         header = query[:2] + b"\x81\x80\0\x01" + bytes((0, found)) + bytes(4)  # an answer to one question
         if kind == 28 and (query, sender) in self._put:  # AAAA, which comes after A
             self.put_again.set()

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.chromium
 
 # --- "Restore pages?": asked only on a display, over a profile that is some ten seconds old and whose browser was killed
 
+
 async def aged(folder: Path, screen: Display) -> Path:
     """A profile that remembers a kill: Chromium writes that down some ten seconds after its start."""
     profile = folder / "aged"

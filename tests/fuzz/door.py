@@ -97,22 +97,34 @@ class Door:
             assert self._ready.wait(10), "it does not listen"
 
     def take(self, content: bytes) -> None:
-        """Send this as it is; then ask whether all is well."""
+        """Send this as it is, and ask whether all is well; by then whoever could be answered is."""
         self._start()
-        said = self._send(content, SILENT_S)
+        with self._connected() as first:
+            self._put(first, content)
+            with self._connected() as second:
+                self._put(second, b"GET /healthz HTTP/1.1\r\nHost: " + self.host + b"\r\n\r\n")
+                well = self._heard(second, ANSWERS_S)
+            said = self._heard(first, SILENT_S)
+        assert well.startswith(b"HTTP/1.1 200 "), well[:100]
         assert said == b"" or said.startswith(b"HTTP/"), said[:100]
         status = said.split(b" ", 2)[1][:3] if said else b""
         assert not status.startswith(b"5") or status in (b"503", b"505"), said[-300:]
         assert b"Traceback" not in said
         assert not self.ordered, self.ordered
-        well = self._send(b"GET /healthz HTTP/1.1\r\nHost: " + self.host + b"\r\n\r\n", ANSWERS_S)
-        assert well.startswith(b"HTTP/1.1 200 "), well[:100]
 
-    def _send(self, content: bytes, within: float) -> bytes:
+    def _connected(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), ANSWERS_S)
+
+    @staticmethod
+    def _put(connection: socket.socket, content: bytes) -> None:
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            connection.sendall(content)
+
+    @staticmethod
+    def _heard(connection: socket.socket, within: float) -> bytes:
         said = b""
-        with contextlib.suppress(ConnectionError, TimeoutError), socket.create_connection(("127.0.0.1", self.port), ANSWERS_S) as it:
-            it.settimeout(within)
-            it.sendall(content)
-            while part := it.recv(1 << 16):
+        connection.settimeout(within)
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            while part := connection.recv(1 << 16):
                 said += part
         return said

@@ -1,15 +1,19 @@
 """Row 11: the page is somewhere else."""
 
+import asyncio
 import socket
 import time
 
 from kioskd.core.steps import AWAY_S
+from tests.faults import inside
 from tests.faults.case import Control, Touches, case
 from tests.faults.cases.server import RECONNECTS
+from tests.faults.fronts import NAME, NameServer
 from tests.faults.scene import Scene
 from tests.faults.stage import START_S
 
 HOME_S = 5.0
+PATIENT = "options timeout:30 attempts:2\n"  # who looks a name up so is at it for longer than a load is given
 
 #: A label has 63 letters at most (RFC 1035): this one fails without a question to the machine's name server, which may take its time.
 NO_NAME = f"n{'o' * 64}-such-name.test"
@@ -93,6 +97,22 @@ async def went_where_nobody_answers(scene: Scene) -> None:
     mute = scene.stack.enter_context(socket.create_server(("127.0.0.1", 0)))
     await scene.start()
     await scene.dashboard.do("navigate_away", url=f"http://127.0.0.1:{mute.getsockname()[1]}/")
+
+
+@case(
+    "11", undisturbed=lambda t: t.load_timeout + AWAY_S + 5, control=Control.HEALS, why="the old document lives on under the load",
+    inside=True,
+)  # fmt: skip
+async def went_to_a_name_that_is_still_looked_up(scene: Scene) -> None:
+    """The page goes to a name that the name server takes, and says nothing of."""
+    names = NameServer()
+    names.silent = True
+    where = await scene.stack.enter_async_context(names.listening())
+    await inside.replace("/etc/resolv.conf", where + PATIENT, scene.folder)
+    await scene.start()
+    await scene.dashboard.do("navigate_away", url=f"http://{NAME}/")
+    async with asyncio.timeout(HOME_S):
+        await names.asked.wait()
 
 
 @case("11", undisturbed=lambda t: t.restart_after, control=Control.HEALS, why=RECONNECTS)

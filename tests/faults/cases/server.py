@@ -220,7 +220,6 @@ async def handshake_refused_at_boot(scene: Scene) -> None:
 # --- row 10: the page cannot be had -------------------------------------------------------------
 
 for front, (what, switches) in FRONTS.items():
-
     errs: dict[str, Any] = LATE if front in ("down", "empty-502") else {}
 
     @case("10", name=f"{front}-at-boot", within=lambda t: t.interval + 5, touches=Touches.PAGE, **errs, what=what, switches=switches)
