@@ -169,7 +169,7 @@ class Daemon:
         """Never fail: what is done about the page comes after it, and must come."""
         try:
             async with asyncio.timeout(act.deadline_s - EVIDENCE_SPARE_S):
-                picture, troubles, memory = await self.screen.evidence(act.generation)
+                picture, troubles, memory = await self.screen.evidence(act.generation, act.asks)
                 errors, requests = read_troubles(troubles)
                 journal = await asyncio.to_thread(lines_of_late, JOURNAL_S) if act.after else ()
         except TimeoutError:

@@ -241,14 +241,18 @@ class Screen:
         self._page(act)
         self._emit(MemoryRead(act.generation, await self._browser.memory()))
 
-    async def evidence(self, generation: int) -> tuple[bytes, list[Any], int | None]:
-        """Return a picture (JPEG), the page's troubles and the memory of the tree (bytes): what can be had at once. Never raises."""
+    async def evidence(self, generation: int, asks: bool) -> tuple[bytes, list[Any], int | None]:
+        """Return a picture (JPEG), the page's troubles and the memory of the tree (bytes): what can be had at once. Never raises.
+
+        ``asks``: the page, too.
+        """
         now, memory = self._now, None
         picture: bytes = b""
         troubles: list[Any] = []
         if now is not None and now.page is not None and now.generation == generation:
-            with contextlib.suppress(KioskdError):
-                picture, troubles = await now.page.evidence()
+            if asks:
+                with contextlib.suppress(KioskdError):
+                    picture, troubles = await now.page.evidence()
             with contextlib.suppress(KioskdError, OSError):
                 memory = await self._browser.memory()
         return picture, troubles, memory

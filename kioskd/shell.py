@@ -110,8 +110,8 @@ class Shell:
         log.debug("> %s", action)
         try:
             await self._carry_out(action)
-        except TimeoutError:
-            outcome: Done | Failed = Failed(action, f"not done within {action.deadline_s:g} s")
+        except TimeoutError as error:
+            outcome: Done | Failed = Failed(action, str(error))
         except (KioskdError, OSError) as error:
             outcome = Failed(action, str(error) or type(error).__name__)
         except Exception as error:  # a bug in one edge must not take the screen away
@@ -128,12 +128,15 @@ class Shell:
             for part in action.actions:
                 try:
                     await self._carry_out(part)
-                except TimeoutError:
+                except TimeoutError as error:
                     if not isinstance(part, KeepEvidence):  # which is never worth a step that helps
-                        raise
+                        raise TimeoutError(f"{type(part).__name__} {error}") from error
             return
-        async with asyncio.timeout(action.deadline_s):
-            await self.verbs[type(action)](action)
+        try:
+            async with asyncio.timeout(action.deadline_s):
+                await self.verbs[type(action)](action)
+        except TimeoutError as error:
+            raise TimeoutError(f"not done within {action.deadline_s:g} s") from error
 
     def _warn(self, what: object, text: str, *more: object, **fields: object) -> None:
         now = self._clock()

@@ -194,6 +194,19 @@ async def test_steps_stop_at_the_first_that_fails() -> None:
 
 
 @asynctest
+async def test_of_several_steps_the_one_that_took_too_long_is_told() -> None:
+    shell = Shell(NullNotify())
+
+    async def hangs(action: a.Action) -> None:
+        await asyncio.Event().wait()
+
+    shell.serve({a.EndScript: hangs})
+    steps = a.Steps((a.EndScript(1), a.Reload(1)))
+    await shell._perform(steps)
+    assert await shell._next(float("inf")) == Failed(steps, "EndScript not done within 1 s")
+
+
+@asynctest
 async def test_evidence_that_cannot_be_had_costs_no_step() -> None:
     shell, done = Shell(NullNotify()), []
 

@@ -129,11 +129,12 @@ class DropConnections:
 class KeepEvidence:
     """Keep of the page what can be had at once: a picture, the last errors, the memory of the browser. Never fails, and takes no longer.
 
-    ``after``: of the cure; then there is time for the journal, too.
+    ``after``: of the cure; then there is time for the journal, too. ``asks``: the page as well, which one that hangs would not answer.
     """
 
     generation: int
     after: bool = False
+    asks: bool = True
 
     @property
     def deadline_s(self) -> float:

@@ -43,6 +43,9 @@ DEATHS = 3
 #: Of these something can be seen that is gone once it is done about.
 WITNESSED = frozenset({Verdict.FROZEN, Verdict.HUNG, Verdict.TOO_BIG, Verdict.BLANK, Verdict.STUCK})
 
+#: And of these only what is known without the page: it shows nothing, and each tenth of a second is one more of a frozen screen.
+MUTE = frozenset({Verdict.FROZEN, Verdict.HUNG})
+
 #: An action that is overdue by this much will not be answered any more.
 OVERDUE_S = 10.0
 
@@ -67,7 +70,7 @@ def order(view: View, verdict: Verdict, remedy: Remedy, now: float, first: bool 
     if not first or verdict not in WITNESSED:
         return view, action
     parts = action.actions if isinstance(action, Steps) else (action,)
-    return _busy(view, Steps((KeepEvidence(before), *parts)), now)
+    return _busy(view, Steps((KeepEvidence(before, asks=verdict not in MUTE), *parts)), now)
 
 
 def _order(view: View, verdict: Verdict, remedy: Remedy, now: float) -> tuple[View, Action]:

@@ -67,6 +67,18 @@ def test_evidence_is_kept_before_the_first_step_and_after_the_cure_and_of_nothin
     assert after == [a.KeepEvidence(1, after=True)]
 
 
+def test_who_does_not_answer_is_not_asked_for_evidence() -> None:
+    """A page that hangs, or a browser that does, shows nothing; waiting for that would be a second more."""
+    for trouble, remedy in (("page.hang", a.EndScript), ("browser.freeze", a.StopBrowser)):
+        world = settled(Policy(url=HOME))
+        before = len(world.did)
+        world.do(trouble)
+        world.run(world.now + 40)
+        first = world.did[before][1]
+        assert isinstance(first, a.Steps)
+        assert first.actions[0] == a.KeepEvidence(1, asks=False) and isinstance(first.actions[1], remedy)
+
+
 def started(*troubles: str, start_s: float = START_S) -> tuple[World, list[Entry]]:
     """A kioskd that has just started, with these troubles from the first moment."""
     world = World(Policy(url=HOME))

@@ -75,7 +75,7 @@ async def new_documents_open_none(scene: Scene) -> None:
     scene.begins()
     moment = time.monotonic()
     await scene.dashboard.do("give_up_and_new_documents_open_none")
-    await scene.asks_for("/settings", scene.times.reload_after + 7, moment)
+    await scene.asks_for("/settings", scene.times.reload_after + 7, moment, ends=True)
     await scene.dashboard.switch(transport="websocket")  # the reloaded document has been told to open none: only the next one will
 
 
@@ -169,5 +169,5 @@ async def closed_at_once_for_ever(scene: Scene) -> None:
     await scene.asks_for("/", START_S, time.monotonic())
     moment = time.monotonic()
     await scene.shows(times.restart_after, needs_person=True, verdict="STUCK", next__action="reload the page")
-    await scene.asks_for("/", LAST_PACE_S + 7, moment)
+    await scene.asks_for("/", LAST_PACE_S + 7, moment, ends=True)
     await scene.dashboard.switch(socket="normal")
