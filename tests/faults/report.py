@@ -134,8 +134,12 @@ def _waited(it: Record) -> Iterator[str]:
     yield f"The others are waited for {WAITS:g} times as long as the bound{', but for these' * bool(short)}."
     if short:
         yield ""
+    alike: dict[tuple[str, str], list[str]] = {}
     for each in short:
-        yield f"- `{each.case}` ({each.who}): given up after {each.waited:.1f} s, because {_line(each.said)}"
+        why = _line(each.said).partition(": ")[0]  # behind it are the numbers of that one try
+        alike.setdefault((each.case, f"given up after {each.waited:.1f} s, because {why}"), []).append(each.who)
+    for (case, why), whos in alike.items():
+        yield f"- `{case}` ({', '.join(whos)}): {why}"
 
 
 def _missed(it: Record) -> Iterator[str]:

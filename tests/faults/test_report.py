@@ -206,11 +206,13 @@ def test_a_miss_that_is_missed_again_says_both() -> None:
 
 def test_who_was_given_up_too_soon_is_named_and_why() -> None:
     record = played()
-    seed, (it,) = first_of(record, "alert", "pm2")
-    short = dataclasses.replace(it.outcome, waited=4.0, said="Nobody asked\nfor it")
-    record.tries["alert", "pm2"][seed] = [dataclasses.replace(it, outcome=short)]
+    for number, who in enumerate(("nothing", "pm2")):
+        seed, (it,) = first_of(record, "alert", who)
+        short = dataclasses.replace(it.outcome, waited=4.0, said=f"Nobody asked\nfor it: {number} loads")
+        record.tries["alert", who][seed] = [dataclasses.replace(it, outcome=short)]
     text = told(record)
-    assert "3 times as long as the bound, but for these.\n\n- `alert` (pm2): given up after 4.0 s, because Nobody asked for it\n" in text
+    told_once = "- `alert` (nothing, pm2): given up after 4.0 s, because Nobody asked for it\n"
+    assert f"3 times as long as the bound, but for these.\n\n{told_once}" in text
 
 
 def test_what_is_not_played_is_told_with_why() -> None:
