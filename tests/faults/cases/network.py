@@ -31,6 +31,20 @@ async def by_name_server(scene: Scene) -> NameServer:
     return names
 
 
+# --- row 5: the server is up, and the page has lost it ------------------------------------------
+
+
+@case("5", within=lambda t: t.reload_after + 7, touches=Touches.PAGE)
+async def server_moved_with_its_name(scene: Scene) -> None:
+    """The server has another address all at once, and its name leads there; the page has given up, and the browser still knows the old one."""
+    names = by_name(scene)
+    names.learn("127.0.0.2")
+    await scene.dashboard.switch(**WEAKEST)
+    async with Detour().before(scene.dashboard.url, "127.0.0.2", scene.dashboard.port):
+        await scene.start()
+        names.learn()
+
+
 # --- row 7: half-open ---------------------------------------------------------------------------
 
 
