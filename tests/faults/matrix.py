@@ -32,7 +32,7 @@ from tests.faults.record import AGAIN, ALONE, COMPANY, Record, Try, moment, read
 from tests.faults.remains import ended
 from tests.faults.stage import cached
 from tests.faults.victims import JUDGED, NAMES
-from tests.faults.where import TREE, chromium, cold, commit, machine
+from tests.faults.where import TREE, chromium, cold, commit, machine, tree
 
 APART_S = 1.0  # between the first starts: a start is what costs, the rest is waiting
 
@@ -121,7 +121,7 @@ def planned(options: argparse.Namespace, record: Record) -> Plan:
 
 def begin(options: argparse.Namespace) -> int:
     """Let ``scripts/faults`` see to all that it takes, and play; standard output is the file of ``--into`` then."""
-    os.environ["KIOSKD_COMMIT"] = commit()
+    os.environ |= {"KIOSKD_COMMIT": commit(), "KIOSKD_TREE": tree()}
     script = str(TREE / "scripts" / "faults")
     with _locked(options.into) if options.into else nullcontext() as file:
         if file is not None:
@@ -154,7 +154,7 @@ def _begun(options: argparse.Namespace, file: FileIO) -> Record:
     if kept := whole(content):
         record = read(kept, name)
         planned(options, record)
-        for key, now in (("commit", commit()), ("chromium", chromium())):
+        for key, now in (("tree", tree()), ("chromium", chromium())):
             if now != (then := record.runs[0][key]):
                 raise KioskdError(f"{name}: was begun with {key} {then}, and here is {now}: go back to that, or name another FILE")
     if kept != content:

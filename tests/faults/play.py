@@ -49,7 +49,7 @@ async def play(case: Case, who: str, folder: Path, times: Times, seed: int, wait
     bound, limit = case.bound(times), max(1.0, waits) * case.bound(times)
     outcome = Outcome(case.name, who, seed, times.quick, times.cold, bound, limit, None, False)
     async with scene(who, folder, times, seed) as it:
-        it.machine, it.waits = case.machine, waits
+        it.machine, it.bound, it.waits = case.machine, bound, waits
         await furnish(it)
         try:
             async with _yielding(it):

@@ -1,9 +1,10 @@
 """What was played, as lines of JSON: the header of each sitting, and after it the outcomes of that sitting, as they come.
 
 A proof takes hours, and may be interrupted: who goes on with its file plays what is not in there yet, and begins a sitting of its own,
-with a header of its own, since bounds are made from what a cold start takes then. A file is one plan, one kioskd and one Chromium::
+with a header of its own, since bounds are made from what a cold start takes then. A file is one plan, one kioskd and one Chromium;
+with a case that has been added, or whose lines were taken out since it has been mended, it goes on::
 
-    {"run": {"made": …, "commit": …, "chromium": …, "seed": …, "repeat": …, "peers": …, "cold": …, "jobs": …, …}}
+    {"run": {"made": …, "commit": …, "tree": …, "chromium": …, "seed": …, "repeat": …, "peers": …, "cold": …, "jobs": …, …}}
     {"outcome": {…}, "run": 0, "repeat": 0, "remark": "in company", "at": …}
 """
 
@@ -22,7 +23,7 @@ from tests.faults.victims import NAMES
 COMPANY, ALONE, AGAIN = "in company", "alone", "again, and alone"
 
 #: What has to be the same in every sitting, besides the plan.
-SAME = ("commit", "chromium")
+SAME = ("tree", "chromium")
 
 
 def moment() -> str:

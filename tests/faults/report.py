@@ -90,7 +90,9 @@ def _made(it: Record) -> Iterator[str]:
     run = it.runs[0]
     days = _all([run["made"][:10], max(each.at for tries in it.kept for each in tries)[:10]])
     sittings = f", in {len(it.runs)} sittings" * (len(it.runs) > 1)
-    yield f"Made by `scripts/faults` on {days}{sittings}: kioskd {run['kioskd']} ({run['commit']}), {run['chromium']},"
+    commits = ", ".join(dict.fromkeys(each["commit"] for each in it.runs))
+    kioskd = f"{run['kioskd']} (`kioskd/` {run['tree']}, at {commits})"
+    yield f"Made by `scripts/faults` on {days}{sittings}: kioskd {kioskd}, {run['chromium']},"
     memory = _all(f"{each['memory'] / (1 << 30):.0f}" for each in it.runs)
     yield f"{_said(it, 'system')}, Linux {_said(it, 'kernel')}, {_said(it, 'cores')} cores, {memory} GiB, {_said(it, 'jobs')} at a time."
     yield f"Patience: {'of seconds' if run['quick'] else 'as shipped'}. Seed {run['seed']}."

@@ -56,6 +56,7 @@ class Scene:
     command: str = "chromium"
     machine: bool = False  # kioskd is a unit there
     learnt: bool = True  # kioskd remembers the page's connection from an earlier run
+    bound: float = 0.0  # within so many seconds kioskd is to have the page back
     waits: float = 1.0  # how many times as long as kioskd is allowed the others are waited for
     profile: Path = Path()
     _victim: Victim | None = None
@@ -203,8 +204,8 @@ class Scene:
         self.pid = pid
 
     def _limit(self, within: float, ends: bool = True) -> float:
-        """How long whoever plays is waited for; the others, where nothing comes after it, longer."""
-        return self.waits * within if ends and not self.kept else within
+        """How long whoever plays is waited for; the others, where nothing comes after it, as long as for the page itself."""
+        return self.waits * max(within, self.bound) if ends and not self.kept else within
 
     async def deploy(self, version: str, how: How = How.RENAME) -> None:
         """Deploy a build; whoever has a hook is told."""

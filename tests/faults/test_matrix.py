@@ -106,6 +106,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
     monkeypatch.setattr(os, "execv", begun)
     monkeypatch.setattr(os, "dup2", lambda *_: 0)
     monkeypatch.setenv("KIOSKD_COMMIT", "abc1234")
+    monkeypatch.setenv("KIOSKD_TREE", "7ee1234")
     monkeypatch.setattr(matrix, "chromium", lambda: "Chromium 156")
     return called
 
@@ -157,6 +158,7 @@ class Sittings:
         monkeypatch.setattr(matrix, "_lines", lambda wanted: self._write)
         monkeypatch.setattr(where, "chromium", lambda: "Chromium 156")
         monkeypatch.setenv("KIOSKD_COMMIT", "abc1234")
+        monkeypatch.setenv("KIOSKD_TREE", "7ee1234")
         file.touch()
 
     def sit(self, *words: str) -> int:
@@ -273,9 +275,9 @@ def test_another_kioskd_and_another_chromium_are_refused(sittings: Sittings, com
     sittings.sit(*WORDS)
     monkeypatch.setattr(matrix, "chromium", lambda: "Chromium 157")
     assert "was begun with chromium Chromium 156, and here is Chromium 157" in command("--into", str(sittings.file))[2]
-    monkeypatch.setenv("KIOSKD_COMMIT", "abc1234+")
+    monkeypatch.setenv("KIOSKD_TREE", "7ee1234+")
     status, _, error = command("--into", str(sittings.file))
-    assert status == 2 and "was begun with commit abc1234, and here is abc1234+" in error
+    assert status == 2 and "was begun with tree 7ee1234, and here is 7ee1234+" in error
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])  # what a shell has begun in the background ignores the first

@@ -31,9 +31,9 @@ DOCS = Path(__file__).parents[2] / "docs"
 TIMES = dataclasses.replace(shipped(), cold=0.5)
 PLAN = Plan(7, 2, ("kioskd", "nothing", "pm2"), ("browser-killed", "gave-up-socket", "alert", "went-back"))
 MACHINE = {
-    "made": "2026-11-26T23:50+00:00", "kioskd": "0.1.0", "commit": "abc1234", "chromium": "Chromium 156", "system": "Debian 12",
-    "kernel": "6.1", "python": "3.11", "cores": 2, "memory": 4 << 30, "supervisord": "4.2.5", "pm2": "7.0.4", "systemd": "252",
-    "jobs": 4, "cold": 0.5,
+    "made": "2026-11-26T23:50+00:00", "kioskd": "0.1.0", "commit": "abc1234", "tree": "7ee1234", "chromium": "Chromium 156",
+    "system": "Debian 12", "kernel": "6.1", "python": "3.11", "cores": 2, "memory": 4 << 30,
+    "supervisord": "4.2.5", "pm2": "7.0.4", "systemd": "252", "jobs": 4, "cold": 0.5,
 }  # fmt: skip
 
 
@@ -127,7 +127,7 @@ BAD: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "an unknown case": (lambda it: it.replace(b'"case": "alert"', b'"case": "alarm"', 1), "this tree does not know alarm"),
     "an unknown player": (lambda it: it.replace(b'"who": "pm2"', b'"who": "pm3"', 1), "or pm3"),
     "two runs": (lambda it: it + it.replace(b'"seed": 7', b'"seed": 8', 1), "begins another run than the first line"),
-    "two commits": (lambda it: it + it.replace(b"abc1234", b"abc1235", 1), "begins another run than the first line"),
+    "two kioskds": (lambda it: it + it.replace(b"7ee1234", b"7ee1235", 1), "begins another run than the first line"),
 }  # fmt: skip
 
 
@@ -163,7 +163,7 @@ def test_what_tells_nothing_is_refused_and_the_page_stays(tmp_path: Path, monkey
 def test_the_head_says_when_with_what_and_how_much() -> None:
     text = told(played())
     for part in (
-        "on 2026-11-26 to 2026-11-27: kioskd 0.1.0 (abc1234), Chromium 156,", "2 cores, 4 GiB, 4 at a time.", "Seed 7.",
+        "on 2026-11-26 to 2026-11-27: kioskd 0.1.0 (`kioskd/` 7ee1234, at abc1234), Chromium 156,", "2 cores, 4 GiB, 4 at a time.", "Seed 7.",
         "Beside it: pm2 7.0.4.", "C: 0.50 s",
         "**4 ways to break a wall screen. With kioskd 8 of 8 came back as they should\nat the first try (each case 2 times).",
         "50 % of the stated bound at the median, and 50 % at worst.", "waited for 3 times as long as the bound.",
@@ -281,5 +281,19 @@ async def test_a_step_counts_where_it_was_taken_after_the_page_was_calm(tmp_path
     assert await _taken(kiosk, kiosk.calm_at) == ("NO_BROWSER 1: open a new page", "UNREADABLE 1: go home")
 
 
+def test_what_was_played_of_a_later_commit_is_told_where_kioskd_is_the_same() -> None:
+    record = played()
+    record.runs += [header(commit="abc1239"), header()]
+    assert "kioskd 0.1.0 (`kioskd/` 7ee1234, at abc1234, abc1239), Chromium 156," in told(read(lines(record), "it"))
+
+
 def test_quick_and_shipped_are_told_apart() -> None:
     assert "Patience: of seconds." in told(played(dataclasses.replace(PLAN, quick=True))) and quick().quick
+
+
+def test_what_is_published_is_what_comes_of_the_published_outcomes() -> None:
+    it = report.results(str(DOCS / "faults.jsonl"))
+    again = "it is no longer what the report makes: scripts/faults --report docs/faults.jsonl"
+    assert (DOCS / "faults.md").read_text() == told(it), again
+    assert (DOCS / "faults.svg").read_text() == plot(it), again
+    assert not it.left() and "The others are waited for 3 times as long as the bound.\n" in told(it)

@@ -26,6 +26,7 @@ def machine() -> dict[str, Any]:
         "made": moment(),
         "kioskd": __version__,
         "commit": commit(),
+        "tree": tree(),
         "chromium": chromium(),
         "system": str(platform.freedesktop_os_release().get("PRETTY_NAME", UNKNOWN)),
         "kernel": platform.release(),
@@ -43,11 +44,18 @@ def chromium() -> str:
 
 def commit() -> str:
     """The commit of this tree, with a + where what is played has been changed since. Of a copy of it only who has made that can tell."""
-    if said := os.environ.get("KIOSKD_COMMIT"):
-        return said
+    return os.environ.get("KIOSKD_COMMIT") or _of_git("HEAD", "kioskd", "tests", "debian")
+
+
+def tree() -> str:
+    """The same of kioskd itself, in the name that git gives to what is in its folder: commits that leave that alone have the same one."""
+    return os.environ.get("KIOSKD_TREE") or _of_git("HEAD:kioskd", "kioskd")
+
+
+def _of_git(what: str, *folders: str) -> str:
     git = ("git", "-C", str(TREE))
-    changed = _first_line(*git, "status", "--porcelain", "--untracked-files=no", "--", "kioskd", "tests", "debian")
-    found = _first_line(*git, "rev-parse", "--short", "HEAD")
+    changed = _first_line(*git, "status", "--porcelain", "--untracked-files=no", "--", *folders)
+    found = _first_line(*git, "rev-parse", "--short", what)
     return found + "+" * bool(changed) if found else UNKNOWN
 
 

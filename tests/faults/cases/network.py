@@ -36,7 +36,7 @@ async def by_name_server(scene: Scene) -> NameServer:
 
 @case("5", within=lambda t: t.reload_after + 7, touches=Touches.PAGE)
 async def server_moved_with_its_name(scene: Scene) -> None:
-    """The server has another address all at once, and its name leads there; the page has given up, and the browser still knows the old one."""
+    """The server has moved, and its name leads to it; the page has given up, and the browser still knows the old address."""
     names = by_name(scene)
     names.learn("127.0.0.2")
     await scene.dashboard.switch(**WEAKEST)
