@@ -176,14 +176,22 @@ class Scene:
     async def asks_for(self, path: str, within: float, after: float, ends: bool = False) -> None:
         """Wait until a browser asks for a path, which is what is expected of kioskd first; where others do not, the fault goes on.
 
-        ``ends``: by that alone the fault ends, so they are waited for as for the page.
+        ``ends``: by that alone the fault ends, so they are waited for as for the page; and whose page is back has come without it.
         """
         limit = self._limit(within, ends)
+        waiting = [asyncio.create_task(self.dashboard.asked_for(path, limit, after))]
+        if ends and not self.kept:
+            waiting.append(asyncio.create_task(self.dashboard.back(limit, opened_after=self.noted_at)))
         try:
-            await self.dashboard.asked_for(path, limit, after)
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            await done.pop()
         except TimeoutError as error:
             if self.kept or ends:
                 raise Away(str(error), limit) from error
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
 
     async def restarted(self, after: float, within: float, since: float | None = None, ends: bool = False) -> None:
         """Wait for another process of the browser, which is what is expected of kioskd first, and note it; as ``asks_for``.

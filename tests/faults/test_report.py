@@ -163,7 +163,8 @@ def test_what_tells_nothing_is_refused_and_the_page_stays(tmp_path: Path, monkey
 def test_the_head_says_when_with_what_and_how_much() -> None:
     text = told(played())
     for part in (
-        "on 2026-11-26 to 2026-11-27: kioskd 0.1.0 (`kioskd/` 7ee1234, at abc1234), Chromium 156,", "2 cores, 4 GiB, 4 at a time.", "Seed 7.",
+        "on 2026-11-26 to 2026-11-27: kioskd 0.1.0 (`kioskd/` 7ee1234, at abc1234), Chromium 156,",
+        "2 cores, 4 GiB, 4 at a time.", "Seed 7.",
         "Beside it: pm2 7.0.4.", "C: 0.50 s",
         "**4 ways to break a wall screen. With kioskd 8 of 8 came back as they should\nat the first try (each case 2 times).",
         "50 % of the stated bound at the median, and 50 % at worst.", "waited for 3 times as long as the bound.",
