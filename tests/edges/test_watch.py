@@ -248,14 +248,15 @@ async def test_no_descriptor_is_closed_under_its_reader(site, monkeypatch):
         return read(self, *arguments)
 
     monkeypatch.setattr(Inotify, "read_events", late)
-    before = _inotify_descriptors()
     async with watching(deploy_of(site)) as (_, edge):
-        readers, descriptors = watch._readers(edge._observer), _inotify_descriptors() - before
-        assert readers and len(descriptors) == len(readers)
+        reader_of = {reader._inotify._inotify_fd: reader for reader in watch._readers(edge._observer)}
+        assert reader_of and set(reader_of) <= _inotify_descriptors()
         watch._discard(edge._observer)
-        while descriptors & _inotify_descriptors():
+        there = set(reader_of)
+        while there:
             await asyncio.sleep(0)
-        assert not any(reader.is_alive() for reader in readers)
+            there &= _inotify_descriptors()
+            assert not [descriptor for descriptor, reader in reader_of.items() if descriptor not in there and reader.is_alive()]
 
 
 @pytest.mark.parametrize("instead", [None, "a file"])
