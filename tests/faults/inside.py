@@ -17,6 +17,15 @@ import psutil
 
 HERE = "KIOSKD_CASE_INSIDE"
 
+#: With a cable that leads nowhere: where there is none Chromium holds itself for offline, and tries no error page again by itself.
+NETWORK = """\
+ip link set lo up
+ip link add cable type veth peer name wall
+ip address add 192.0.2.1/24 dev cable
+ip link set wall up
+ip link set cable up
+"""
+
 
 def here() -> bool:
     """Whether this process is in there."""
@@ -27,7 +36,7 @@ async def run(*what: Any) -> dict[str, Any]:
     """Play it in there; return the outcome's fields."""
     process = await asyncio.create_subprocess_exec(
         *("unshare", "--map-current-user", "--keep-caps", "--net", "--mount", "--kill-child"),
-        *("sh", "-ec", 'ip link set lo up; exec "$@"', "sh", sys.executable, "-m", "tests.faults.inside"),
+        *("sh", "-ec", NETWORK + 'exec "$@"', "sh", sys.executable, "-m", "tests.faults.inside"),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env={**os.environ, HERE: "1"},
     )  # fmt: skip
     try:

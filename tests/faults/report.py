@@ -75,10 +75,15 @@ def _head(it: Record) -> Iterator[str]:
     yield "back by itself, any live connection counts. That is the same whoever keeps the browser. kioskd is asked only whether it is calm"
     yield "before a fault, and what it shows where nothing but kioskd can know: the holding page, its problems. Each fault is injected into"
     yield "a real Chromium before a real server. All meet the same machine: as many at a time or, where the bound leaves no room for that,"
-    yield "nobody beside them. Seconds are the worst of all repeats, of first tries."
+    yield "nobody beside them. The others play each case once; kioskd's seconds are the worst of its first tries. They count from the"
+    yield "fault or, where a case mends it itself (a server that was down, a loop until another browser), from the mending. Where the old"
+    yield "page lives on, and is too old, too big or says itself that it is wrong, *not in* means that nobody loaded it anew or restarted"
+    yield "it. Where a window or a file is to go, not the page, that is what is looked for."
     if anew := [case for case in it.cases if case.anew]:
         yield f"A page that reconnects has not loaded anew what has changed: of {_named(anew)} another document is asked for."
     yield from _waited(it)
+    yield "Who comes after that, as a unit that waits 5 s before it restarts or a job that looks every 5 minutes, is told as not back in"
+    yield "that time."
     yield ""
     yield f"Each outcome is in [{OUTCOMES}]({OUTCOMES}): `scripts/faults --report docs/{OUTCOMES}` makes this page and its plot of that."
     yield ""
@@ -121,8 +126,8 @@ def _in_short(it: Record) -> Iterator[str]:
     each = f"each case {repeats} times" if repeats > 1 else "each case once"
     more = f", and {sum(again)} more when it was played again, alone" * any(again)
     share = [100 * each.seconds / each.bound for each in first if each.seconds is not None and CASES[each.case].within]
-    yield f"**{len(it.cases)} ways to break a wall screen. With kioskd {len(first) - len(again)} of {len(first)} came back as they should"
-    yield f"at the first try ({each}){more}." + ("" if share else "**")
+    yield f"**{len(it.cases)} ways to break a wall screen. With kioskd {len(first) - len(again)} of {len(first)} went as they should,"
+    yield f"back in time or rightly left alone, at the first try ({each}){more}." + ("" if share else "**")
     if share:
         yield f"That took {statistics.median(share):.0f} % of the stated bound at the median, and {max(share):.0f} % at worst.**"
 
@@ -206,7 +211,7 @@ def _legend(it: Record) -> Iterator[str]:
         yield f"Chromium or the page heals these itself, and kioskd must do no harm: {_named(heals)}."
         yield ""
     if late := list(_by_why(it, Control.LATE)):
-        yield "These come back by themselves, too, but later than the bound:"
+        yield "These come back by themselves, too, but later than the bound, or than three times it:"
         yield ""
         for why, names in late:
             yield f"- *{why}*: {names}"

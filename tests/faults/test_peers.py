@@ -80,6 +80,7 @@ async def test_a_browser_that_nobody_restarts_stays_away(tmp_path: Path, peer: t
 async def test_a_careful_page_comes_back_by_itself_when_its_server_does_and_gives_nothing_up(tmp_path: Path) -> None:
     async with Dashboard(tmp_path / "dist") as dashboard, before(dashboard, CarefulPage(launch(dashboard, tmp_path))):
         document, moment = await dashboard.document(), time.monotonic()
+        await dashboard.switch(on_close="reload")  # which it does not do
         assert await dashboard.do("give_up") == 1
         await dashboard.unconnected(BACK_S)
         seconds = await dashboard.back(BACK_S, after=(gone := time.monotonic())) + gone - moment

@@ -44,9 +44,10 @@ async def browser_frozen(scene: Scene) -> None:
 
 @case("2", within=lambda t: t.hang_after + t.cold + 7, touches=Touches.BROWSER)
 async def main_process_frozen(scene: Scene) -> None:
-    """The browser's main process is stopped."""
+    """The browser's main process is stopped, and then the connection is cut: the page lives, and can open no other."""
     await scene.start()
     scene.victim.freeze("")
+    await scene.dashboard.do("drop")
 
 
 @case("3", within=lambda t: 3.0, touches=Touches.PAGE)
@@ -69,6 +70,8 @@ async def browser_frozen_and_a_hook_calls(scene: Scene) -> None:
     if scene.kiosk is not None:
         answer = await scene.kiosk.reload()
         assert answer["screen"] == "restarted: DevTools did not answer", answer
+    else:
+        await scene.victim.deployed()
 
 
 @case(
@@ -103,7 +106,7 @@ async def loops_on_each_load(scene: Scene, restarts: int, after: float = 0.0, **
 
 @case("3", within=lambda t: t.hang_after + 5 + t.cold, instead="counted from the restart: nothing less has helped")
 async def endless_loop_after_each_load(scene: Scene) -> None:
-    """No script of the page ever ends, also after a reload and in another renderer; in the next browser it is mended."""
+    """No script of the page ever ends, also after a reload and in another renderer; mended in the next browser, and counted from there."""
     await scene.start()
     await loops_on_each_load(scene, restarts=1)
     await scene.dashboard.switch(at_load=[])
@@ -111,7 +114,7 @@ async def endless_loop_after_each_load(scene: Scene) -> None:
 
 @case("3", within=lambda t: t.hang_after + 5 + t.cold, instead="counted from the restart: nothing less has helped")
 async def endless_loop_soon_after_each_load(scene: Scene) -> None:
-    """Each document answers at first and opens no connection, and a second later no script of it ends; in the next browser it is mended."""
+    """Each document answers at first and opens no connection, and a second later no script of it ends; mended, and counted, as that."""
     await scene.start()
     await loops_on_each_load(scene, restarts=1, after=ANSWERS_S, transport="none")
     await scene.dashboard.switch(at_load=[], transport="websocket")

@@ -159,7 +159,7 @@ async def closed_at_once_until_a_restart(scene: Scene) -> None:
 
 @case("23", within=lambda t: LAST_PACE_S + 7, not_before=lambda t: LAST_PACE_S - t.cold - 5, touches=Touches.PAGE, slow=True)
 async def closed_at_once_for_ever(scene: Scene) -> None:
-    """The server closes each connection at once, for ever: after three restarts, the next reload."""
+    """The server closes each connection at once, for ever: counted from the third restart, until the next reload."""
     await scene.start()
     times, moment = scene.times, await is_closed_at_once(scene)
     await scene.asks_for("/", times.reload_after + 7, moment)

@@ -96,6 +96,7 @@ async def download(scene: Scene) -> None:
     preferences.parent.mkdir(parents=True)
     preferences.write_text(json.dumps({"download": {"default_directory": str(folder)}}))
     await scene.start()
+    scene.begins()
     await scene.dashboard.do("download")
     await scene.dashboard.asked_for("/download", BOUND_S)
     with contextlib.suppress(TimeoutError):

@@ -11,6 +11,7 @@ from tests.faults.fronts import NAME, Detour, Names, NameServer
 from tests.faults.scene import Scene, tried_again
 
 LIVES = "the connection lives"
+CHANCE = "when Chromium puts its questions is chance"
 LATENCY_S = 2.0
 BLINK_S = 3.0
 PUT_AGAIN_S = 15.0  # glibc puts a question twice, 5 s apart, and kioskd asks anew within 5 s of that
@@ -216,7 +217,7 @@ async def no_name_at_boot(scene: Scene) -> None:
     names.learn()
 
 
-@case("10", within=lambda t: t.interval + 5, touches=Touches.PAGE, inside=True, **LATE)
+@case("10", within=lambda t: t.interval + 5, touches=Touches.PAGE, inside=True, control=Control.NONE, why=CHANCE)
 async def name_server_silent_at_boot(scene: Scene) -> None:
     """The name server takes the questions, and says nothing when the screen is switched on, and for a while."""
     names = await by_name_server(scene)
@@ -230,7 +231,7 @@ async def name_server_silent_at_boot(scene: Scene) -> None:
 
 @case(
     "10", within=lambda t: t.interval + 5, touches=Touches.PAGE, inside=True,
-    control=Control.NONE, why="when Chromium puts its questions is chance",
+    control=Control.NONE, why=CHANCE,
 )  # fmt: skip
 async def name_server_back_after_the_last_question(scene: Scene) -> None:
     """The same, and it is back just after a lookup has put its question for the last time: that fails, seconds later, of what was."""
@@ -257,7 +258,7 @@ async def no_cable_at_boot(scene: Scene) -> None:
     await inside.mend()
 
 
-@case("10", within=lambda t: t.interval + 5, touches=Touches.PAGE, inside=True)
+@case("10", within=lambda t: t.interval + 5, touches=Touches.PAGE, inside=True, **LATE)
 async def firewall_rejects_at_boot(scene: Scene) -> None:
     """A firewall says that this is forbidden when the screen is switched on, and for a while."""
     await inside.reject(scene.dashboard.port, "with icmpx type admin-prohibited")

@@ -4,6 +4,7 @@ import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from kioskd.demo.kiosk import free_port, merged
 from tests.faults.case import Control, Touches, case
@@ -59,9 +60,16 @@ BROKEN: dict[str, tuple[Callable[[Scene], object], str, str]] = {  # what the co
     "answers-wrongly": (does("yes '{\"id\": 1}' | tr '\\n' '\\0' >&4"), "answers without being asked", "pipe"),
 }
 
+#: Without kioskd there is no pipe: nothing is said, to nobody.
+ON_THE_PIPE = ("says-rubbish", "says-rubbish-for-ever", "answers-wrongly")
+NO_PIPE: dict[str, Any] = {"control": Control.NONE, "why": "without kioskd there is no pipe"}
+
 for name, (broken, words, why) in BROKEN.items():
 
-    @case("22", name=f"browser-{name}", within=lambda t: t.interval + t.cold + 1, alone=True, broken=broken, words=words, why_=why)
+    @case(
+        "22", name=f"browser-{name}", within=lambda t: t.interval + t.cold + 1, alone=True,
+        **NO_PIPE if name in ON_THE_PIPE else {}, broken=broken, words=words, why_=why,
+    )  # fmt: skip
     async def browser_is_broken(scene: Scene, broken: Callable[[Scene], object], words: str, why_: str) -> None:
         """The browser's program {words}; five tries later it is mended."""
         broken(scene)

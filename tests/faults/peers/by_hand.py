@@ -52,11 +52,11 @@ class Nothing(Peer):
 
 
 class CarefulPage(Nothing):
-    """A page that helps itself. A page that gives up is none of these: told to, it loses its connection and goes on."""
+    """A page that helps itself. None that gives up or reloads itself at once is one: told to, it loses its connection and goes on."""
 
     name = "careful-page"
-    says = "Chromium, started once; the page retries every 5 s for ever and reloads itself after 60 s without a connection"
-    switches: ClassVar[Mapping[str, Any]] = {"retry": "forever", "retry_s": 5, "reload_after_s": 60}
+    says = "Chromium, started once; the page retries every 5 s for ever and reloads itself after 60 s in which it could open no connection"
+    switches: ClassVar[Mapping[str, Any]] = {"retry": "forever", "retry_s": 5, "reload_after_s": 60, "on_close": "retry"}
 
 
 class ShellLoop(Peer):
@@ -81,7 +81,10 @@ class CronJob(ShellLoop):
     """The loop, and somebody who looks at the log now and then."""
 
     name = "cron-job"
-    says = "the shell loop, and every 5 minutes a job that kills the browser if its log, in which the page complains, has new errors"
+    says = (
+        "the shell loop, and every 5 minutes, first at a moment of chance, a job that kills the browser if its log, "
+        "in which the page complains, has new errors"
+    )
     switches: ClassVar[Mapping[str, Any]] = {"complains": True}
 
     def __init__(self, launch: Launch, period_s: float = 300.0) -> None:
