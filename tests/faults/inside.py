@@ -18,9 +18,12 @@ import psutil
 HERE = "KIOSKD_CASE_INSIDE"
 
 #: With a cable that leads nowhere: where there is none Chromium holds itself for offline, and tries no error page again by itself.
+#: It has all its addresses at once: when one comes later, as IPv6 gives them, Chromium lets go of every connection.
 NETWORK = """\
 ip link set lo up
 ip link add cable type veth peer name wall
+ip link set cable addrgenmode none
+ip link set wall addrgenmode none
 ip address add 192.0.2.1/24 dev cable
 ip link set wall up
 ip link set cable up
