@@ -100,5 +100,5 @@ async def download(scene: Scene) -> None:
     await scene.dashboard.do("download")
     await scene.dashboard.asked_for("/download", BOUND_S)
     with contextlib.suppress(TimeoutError):
-        await until(lambda: any(folder.iterdir()), BOUND_S)
+        await until(lambda: any(folder.iterdir()), BOUND_S / 2)  # and leave time to be back in
         await seen(scene, until(lambda: not any(folder.iterdir()), scene.waits * BOUND_S), "the file is on the disk")
