@@ -11,6 +11,7 @@ import asyncio
 import dataclasses
 import fcntl
 import json
+import math
 import os
 import random
 import signal
@@ -181,8 +182,8 @@ async def run(options: argparse.Namespace) -> int:
         record.runs.append(header)
         write(json.dumps({"run": header}))
         left = record.left()
-        takes = sum(job.takes_s(times) / (1 if job.alone else options.jobs) for job in left)
-        print(f"{len(left)} to play, {options.jobs} at a time, seed {plan.seed}: by their bounds {takes / 3600:.1f} h", file=sys.stderr)
+        takes = math.ceil(sum(job.takes_s(times) / (1 if job.alone else options.jobs) for job in left) / 60)
+        print(f"{len(left)} to play, {options.jobs} at a time, seed {plan.seed}: by their bounds {takes} min", file=sys.stderr)
         print(f"C, a cold start of a bare Chromium: {times.cold:.2f} s", file=sys.stderr)
         with ended(folder):
             await Run(record, options.jobs, times, folder, write).play()
