@@ -263,8 +263,9 @@ def _steps(it: Record) -> Iterator[str]:
     yield "## Every step of the ladder, and where it is taken"
     yield ""
     yield "A step that nothing ever takes is a promise that nobody has tried. Where a step has several ways, or is ordered with something"
-    yield "before it, each has its row. A case counts where the step was taken after the page had been there and kioskd calm; where it is"
-    yield "about the start, after that. Scenarios are `tests/scenarios/`: the same core on a clock that is a number."
+    yield "before it, each has its row. A case counts where the step was ordered after the page had been there and kioskd calm; where it"
+    yield "is about the start, after that. That it helped is shown by the page that is back. Scenarios are `tests/scenarios/`: the same"
+    yield "core on a clock that is a number."
     yield ""
     for name, why in NO_CASE.items():
         yield f"*{every[name][1].capitalize()}* ({every[name][0]}) has no case: {why}."

@@ -43,6 +43,16 @@ for kind in ("alert", "confirm", "prompt"):
 
 
 @case("12", within=lambda t: BOUND_S, touches=Touches.NOTHING)
+async def confirm_with_consequences(scene: Scene) -> None:
+    """The page asks whether it may load itself anew (confirm()): it is not to be agreed to."""
+    await scene.start()
+    scene.begins()
+    await scene.dashboard.do("navigate_away", url="javascript:void (confirm() && location.reload())")
+    await scene.lasts(1.0)
+    await scene.untouched()
+
+
+@case("12", within=lambda t: BOUND_S, touches=Touches.NOTHING)
 async def dialog_after_dialog(scene: Scene) -> None:
     """Six dialogs of the page, one behind the other."""
     await scene.start()

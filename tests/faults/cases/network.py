@@ -35,7 +35,7 @@ async def by_name_server(scene: Scene) -> NameServer:
 # --- row 5: the server is up, and the page has lost it ------------------------------------------
 
 
-@case("5", within=lambda t: t.reload_after + 7, touches=Touches.PAGE)
+@case("5", within=lambda t: t.reload_after + 7, not_before=lambda t: t.reload_after, touches=Touches.PAGE)
 async def server_moved_with_its_name(scene: Scene) -> None:
     """The server has moved, and its name leads to it; the page has given up, and the browser still knows the old address."""
     names = by_name(scene)

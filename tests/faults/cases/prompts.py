@@ -80,6 +80,9 @@ for permission in ("geolocation", "notifications"):
         await scene.dashboard.switch(at_load=[{"verb": permission}])
         await scene.start()
         await scene.dashboard.do(permission)
+        if scene.kept:  # it was answered, and nothing is asked on the wall: else the page disturbs itself
+            asks = f"navigator.permissions.query({{name: '{permission}'}}).then(it => it.state === 'denied' || location.reload())"
+            await scene.dashboard.do("navigate_away", url=f"javascript:void {asks}")
 
 
 # --- a TLS warning ------------------------------------------------------------------------------
