@@ -15,6 +15,7 @@ import math
 import os
 import random
 import signal
+import stat
 import sys
 import tempfile
 import time
@@ -29,12 +30,13 @@ from tests.faults import report
 from tests.faults.case import Times, quick, shipped
 from tests.faults.plan import WAITS, Job, Plan, mixed, several
 from tests.faults.play import NOT_PLAYED, Outcome, limit_s, play
-from tests.faults.record import AGAIN, ALONE, COMPANY, Record, Try, moment, read, whole
+from tests.faults.record import AGAIN, ALONE, COMPANY, Record, Try, moment, read, was_played, whole
 from tests.faults.remains import ended
 from tests.faults.stage import cached
 from tests.faults.victims import JUDGED, NAMES
 from tests.faults.where import TREE, chromium, cold, commit, machine, tree
 
+BEGINS = b'{"run": {'
 APART_S = 1.0  # between the first starts: a start is what costs, the rest is waiting
 
 
@@ -93,7 +95,9 @@ class Run:
         judged = job.who in JUDGED
         mark = {True: "ok", False: "MISSED"}[outcome.well] if judged else "  "
         colour = ("\033[32m" if outcome.well else "\033[31m") if judged and self._colours else ""
-        if job.case.within is None:
+        if not was_played(outcome):
+            took = NOT_PLAYED
+        elif job.case.within is None:
             took = "undisturbed" if outcome.seconds is not None else "disturbed"
         else:
             took = f"not in {outcome.waited:.0f} s" if outcome.seconds is None else f"{outcome.seconds:.1f} s"
@@ -141,6 +145,8 @@ def _locked(name: str) -> Iterator[FileIO]:
     except OSError as error:
         raise KioskdError(f"{name}: cannot be written: {error.strerror}") from None
     with file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise KioskdError(f"{name}: is no file that can be gone on with: name another FILE")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -158,6 +164,8 @@ def _begun(options: argparse.Namespace, file: FileIO) -> Record:
         for key, now in (("tree", tree()), ("chromium", chromium())):
             if now != (then := record.runs[0][key]):
                 raise KioskdError(f"{name}: was begun with {key} {then}, and here is {now}: go back to that, or name another FILE")
+    if not content.startswith(BEGINS[: len(content)]):
+        raise KioskdError(f"{name}: is not what scripts/faults --into has written, and stays as it is: name another FILE")
     if kept != content:
         print(f"{name}: its last line was cut off; what it told of is played again", file=sys.stderr)
         file.truncate(len(kept))
@@ -234,6 +242,13 @@ def summary(record: Record, seconds: float | None = None) -> int:
     return 1 if missed else 0
 
 
+def named(word: str) -> str:
+    """Return a file's name: none is what a variable that is not set leaves of it."""
+    if not word:
+        raise argparse.ArgumentTypeError("no FILE is named")
+    return word
+
+
 def positive(word: str) -> int:
     """Return a number of things to do."""
     if not word.isdecimal() or int(word) < 1:
@@ -247,9 +262,13 @@ def parser() -> argparse.ArgumentParser:
         prog="scripts/faults",
         description="Break a real dashboard in every way of the table (--list) in front of a real Chromium: kept by kioskd, by "
         "nobody, and by what people use today. Only the dashboard's server is asked whether the page is back.",
-        epilog="scripts/faults --quick --case 'browser-*'    a first look, in a minute.   "
-        "scripts/faults --repeat 3 --peer all --into proof.jsonl    the proof, as often as it takes until all is there.   "
-        "scripts/faults --report proof.jsonl    the page and the plot of docs/.",
+        epilog="""\
+scripts/faults --quick --case 'browser-*'                    a first look, in a minute
+scripts/faults --repeat 3 --peer all --into proof.jsonl      the proof, as often as it takes until all is there
+scripts/faults --report proof.jsonl                          the page and the plot of docs/
+
+Ends with 0 where kioskd was back in its bounds, with 1 where it was not, with 2 where the words say nothing that can be played.""",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     several_times: dict[str, Any] = {"action": "append", "default": []}
     it.add_argument("--case", **several_times, dest="cases", metavar="PATTERN", help="only cases with such names (again: more of them)")
@@ -270,10 +289,10 @@ def parser() -> argparse.ArgumentParser:
     instead.add_argument("--list", action="store_true", help="say which cases these are, and play none")
     instead.add_argument("--json", action="store_true", help="on standard output, one JSON object a line: the run, then each outcome")
     instead.add_argument(
-        "--into", metavar="FILE",
+        "--into", metavar="FILE", type=named,
         help="such lines into FILE; where it is there, only what is not in it yet, with its words: who was interrupted says the same again",
     )  # fmt: skip
-    instead.add_argument("--report", metavar="FILE", help="write docs/faults.md and its plot from such lines, and play nothing")
+    instead.add_argument("--report", metavar="FILE", type=named, help="write docs/faults.md and its plot from such lines, and play nothing")
     it.add_argument("--play", action="store_true", help=argparse.SUPPRESS)  # the words were read, and all that it takes is there
     return it
 

@@ -46,7 +46,8 @@ def plot(it: Record) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {COLUMNS * PANEL_W} {height}" role="img">',
         f"<title>Recovery times against their bounds</title><style>{STYLE}</style>",
         '<text class="head" x="8" y="20">Seconds until the right page is back, against the bound</text>',
-        '<text x="8" y="38">across: the stated bound · up: until the page was back · the line: the bound itself · on top: not back</text>',
+        '<text x="8" y="38">across: the stated bound · up: until the page was back · the line: the bound itself · on top: not back · '
+        f"kioskd: each case {it.plan.repeat} times, also where nobody else can play</text>",
     ]
     for number, who in enumerate(whos):
         row, column = divmod(number, COLUMNS)

@@ -75,6 +75,9 @@ REFUSED = {
     "--quick --jobs -1": "-1 is no whole number from 1 on",
     "--repeat 0": "0 is no whole number from 1 on",
     "--report": "expected one argument",
+    "--report=": "argument --report: no FILE is named",
+    "--into=": "argument --into: no FILE is named",
+    "--into /dev/null": "/dev/null: is no file that can be gone on with",
     "--report nowhere.jsonl": "nowhere.jsonl: cannot be read: No such file",
     "--quick --report=nowhere.jsonl": "nowhere.jsonl: cannot be read: No such file",
     "--json --into x": "not allowed with argument --json",
@@ -319,3 +322,28 @@ def test_two_do_not_write_into_one(sittings: Sittings, command: Any) -> None:
         fcntl.flock(file, fcntl.LOCK_EX)
         status, _, error = command("--into", str(sittings.file))
     assert status == 2 and "is being written by another run" in error
+
+
+@pytest.mark.parametrize("foreign", [b'{"name": "mine"}', b"\x00\x01", b'{"name": "mine"}\n', b'{"runs'])
+def test_a_file_of_somebody_else_stays_as_it_is(tmp_path: Path, command: Any, foreign: bytes) -> None:
+    (mine := tmp_path / "mine").write_bytes(foreign)
+    status, _, error = command("--into", str(mine))
+    assert status == 2 and str(mine) in error and mine.read_bytes() == foreign
+
+
+@pytest.mark.parametrize("begun", [b"", b'{"ru', b'{"run": {"made": "20'])
+def test_a_header_that_was_cut_off_is_begun_anew(tmp_path: Path, command: Any, begun: bytes) -> None:
+    (mine := tmp_path / "mine").write_bytes(begun)
+    with pytest.raises(AssertionError, match="it is played"):
+        command("--into", str(mine))
+    assert mine.read_bytes() == b""
+
+
+def test_who_could_not_play_is_told_as_that(sittings: Sittings, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    async def play(*_: Any) -> Outcome:
+        raise OSError("no network")
+
+    monkeypatch.setattr(matrix, "play", play)
+    sittings.sit("--case", "heavy-loss", "--peer", "pm2")
+    line = next(line for line in capfd.readouterr().err.splitlines() if " pm2 " in line)
+    assert line.split("pm2")[1].strip() == "not played"
